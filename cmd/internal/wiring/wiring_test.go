@@ -1,0 +1,278 @@
+package wiring
+
+import (
+	"errors"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"tombolo/edge/strict"
+)
+
+func example(t testing.TB) []byte {
+	t.Helper()
+	data, err := os.ReadFile("testdata/gateway.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	w, err := Parse("/etc/tombolo/gateway.toml", example(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Wiring{
+		Data: "/etc/tombolo/state",
+		Name: "gw1",
+		Sim:  Sim{Socket: "/etc/tombolo/sim.sock"},
+		Doors: map[string]*Door{
+			"front": {
+				Name:    "front",
+				Lock:    FailSecure,
+				Relay:   Line{Chip: "pinctrl-bcm2711", Offset: 17, ActiveLow: true, Name: "front/relay"},
+				Contact: &Line{Chip: "pinctrl-bcm2711", Offset: 27, ActiveLow: true, Bias: PullUp, Name: "front/contact"},
+				Rex:     &Line{Chip: "/dev/gpiochip0", Offset: 22, Bias: PullDown, Name: "front/rex"},
+				Readers: []Reader{
+					{Kind: Scanner, Port: "/dev/serial/by-id/usb-scanner-in", Baud: 9600, Side: In},
+					{Kind: Scanner, Port: "/etc/tombolo/ports/out", Baud: 115200, Side: Out},
+				},
+			},
+			"flat-1": {
+				Name:    "flat-1",
+				Lock:    FailSafe,
+				Relay:   Line{Chip: SimChip, Name: "flat-1/relay"},
+				Contact: &Line{Chip: SimChip, Name: "flat-1/contact"},
+			},
+		},
+	}
+	if !reflect.DeepEqual(w, want) {
+		t.Errorf("got  %+v\nwant %+v", w, want)
+		for name := range want.Doors {
+			t.Errorf("door %s:\ngot  %+v\nwant %+v", name, w.Doors[name], want.Doors[name])
+		}
+	}
+	if !w.Doors["flat-1"].Relay.Simulated() || w.Doors["front"].Relay.Simulated() {
+		t.Error("Simulated is wrong")
+	}
+}
+
+// TestPaths: what the file says, and what is made of it.
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][3]string{
+		{"/etc/t/gateway.toml", ``, "/etc/t"},
+		{"gateway.toml", ``, "."},
+		{"conf/gateway.toml", `data = "../state/"`, "state"},
+		{"/etc/t/gateway.toml", `data = "../../var"`, "/var"},
+		{"conf/gateway.toml", `data = "/var/lib/tombolo/"`, "/var/lib/tombolo"},
+	} {
+		if w, err := Parse(c[0], []byte(c[1])); err != nil || w.Data != c[2] {
+			t.Errorf("%s with %s: data %q, %v, want %q", c[0], c[1], w.Data, err, c[2])
+		}
+	}
+}
+
+// TestEnergised: fail-secure opens with current, fail-safe without.
+func TestEnergised(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		lock               Lock
+		unlocked, energise bool
+	}{
+		{FailSecure, true, true}, {FailSecure, false, false}, {FailSafe, true, false}, {FailSafe, false, true},
+	} {
+		d := Door{Lock: c.lock}
+		if got := d.Energised(c.unlocked); got != c.energise {
+			t.Errorf("%v, unlocked %t: energised %t", c.lock, c.unlocked, got)
+		}
+	}
+}
+
+// base is a valid file; each malformed case changes it in one place.
+const base = `data = "/var/lib/tombolo"
+name = "gw1"
+[doors.front]
+lock = "fail-secure"
+relay = { chip = "pinctrl-rp1", line = 17, active_low = true }
+contact = { chip = "pinctrl-rp1", line = 27, bias = "pull-up" }
+[[doors.front.readers]]
+kind = "scanner"
+port = "/dev/ttyACM0"
+baud = 9600
+side = "in"
+[doors.yard]
+lock = "fail-safe"
+relay = { chip = "pinctrl-rp1", line = 18 }
+`
+
+type mistake struct {
+	name, old, new string // what to replace in base
+	line, column   int
+	key, msg       string // msg: a part of it
+	is             error  // strict's sentinel, if there is one
+}
+
+var mistakes = []mistake{
+	{"data empty", `"/var/lib/tombolo"`, `""`, 1, 8, "data", "empty: want a path", nil},
+	{"data with a control character", `"/var/lib/tombolo"`, `"/var\u0000"`, 1, 8, "data", "without control characters", nil},
+	{"name is no slug", `"gw1"`, `"GW 1"`, 2, 8, "name", `want a slug: 1 to 32 of a-z, 0-9 and "-", got "GW 1"`, strict.ErrSlug},
+	{"unknown key", "name =", "nane =", 2, 1, "nane", `did you mean "name"?`, strict.ErrUnknown},
+	{"door is no slug", "[doors.yard]", "[doors.Yard]", 12, 2, "doors.Yard", "want a slug", strict.ErrSlug},
+	{"doubled door", "[doors.yard]", "[doors.front]", 12, 2, "doors.front", "line 3", strict.ErrDoubled},
+	{"no lock", "lock = \"fail-secure\"\n", "", 3, 2, "doors.front.lock", "missing: say what the lock does without power", strict.ErrMissing},
+	{"lock unknown", `"fail-secure"`, `"fail-open"`, 4, 8, "doors.front.lock", `want "fail-secure" or "fail-safe", got "fail-open"`, nil},
+	{"lock empty", `"fail-secure"`, `""`, 4, 8, "doors.front.lock", `got ""`, nil},
+	{"no relay", "relay = { chip = \"pinctrl-rp1\", line = 18 }\n", "", 12, 2, "doors.yard.relay", "missing: name the line that drives the lock", strict.ErrMissing},
+	{"relay as a number", `{ chip = "pinctrl-rp1", line = 18 }`, "18", 14, 9, "doors.yard.relay", "want a table, got 18", strict.ErrValue},
+	{"relay without chip", `chip = "pinctrl-rp1", line = 18`, "line = 18", 14, 9, "doors.yard.relay.chip", "missing: name the chip", strict.ErrMissing},
+	{"relay without line", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "pinctrl-rp1" }`, 14, 9, "doors.yard.relay.line", "missing: give the line's number", nil},
+	{"relay with a bias", "line = 18", `line = 18, bias = "none"`, 14, 44, "doors.yard.relay.bias", "unknown key; known: active_low, chip, line", strict.ErrUnknown},
+	{"negative line", "line = 18", "line = -1", 14, 40, "doors.yard.relay.line", "want a whole number from 0 to 1023, got -1", strict.ErrValue},
+	{"line too large", "line = 18", "line = 1024", 14, 40, "doors.yard.relay.line", "got 1024", strict.ErrValue},
+	{"line in words", "line = 18", `line = "18"`, 14, 40, "doors.yard.relay.line", `got "18"`, strict.ErrValue},
+	{"line doubled within a door", "line = 27", "line = 17", 6, 42, "doors.front.contact.line", `line 17 of "pinctrl-rp1" is front/relay already`, nil},
+	{"line doubled between doors", "line = 18", "line = 27", 14, 40, "doors.yard.relay.line", `line 27 of "pinctrl-rp1" is front/contact already`, nil},
+	{"chip by a wrong path", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "/dev/mem", line = 18 }`, 14, 18, "doors.yard.relay.chip", `want a label such as "pinctrl-bcm2711", a path such as "/dev/gpiochip0", or "sim", got "/dev/mem"`, nil},
+	{"chip by a climbing path", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "/dev/gpiochip0/../mem", line = 18 }`, 14, 18, "doors.yard.relay.chip", "want a label", nil},
+	{"chip empty", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "", line = 18 }`, 14, 18, "doors.yard.relay.chip", `got ""`, nil},
+	{"chip too long", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "` + strings.Repeat("x", 32) + `", line = 18 }`, 14, 18, "doors.yard.relay.chip", "want a label", nil},
+	{"active_low in words", "active_low = true", `active_low = "yes"`, 5, 57, "doors.front.relay.active_low", `want true or false, got "yes"`, strict.ErrValue},
+	{"bias unknown", `"pull-up"`, `"pullup"`, 6, 53, "doors.front.contact.bias", `want "none", "pull-up" or "pull-down", got "pullup"`, nil},
+	{"sim without a socket", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "sim" }`, 14, 18, "doors.yard.relay.chip", `needs the socket that moves it: add [sim]`, nil},
+	{"sim with an empty table", "[doors.yard]", "[sim]\n[doors.yard]", 12, 2, "sim.socket", "missing: name the socket", strict.ErrMissing},
+	{"sim with an empty socket", "[doors.yard]", "[sim]\nsocket = \"\"\n[doors.yard]", 13, 10, "sim.socket", "empty", nil},
+	{"sim without simulated lines", "[doors.yard]", "[sim]\nsocket = \"s\"\n[doors.yard]", 12, 2, "sim", "no line here is simulated", nil},
+	{"sim with a line", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "sim", line = 18 }`, 14, 25, "doors.yard.relay.line", `it is the one named "yard/relay"`, nil},
+	{"sim with a bias", `contact = { chip = "pinctrl-rp1", line = 27, bias`, `contact = { chip = "sim", bias`, 6, 27, "doors.front.contact.bias", `"front/contact"`, nil},
+	{"no kind", "kind = \"scanner\"\n", "", 7, 3, "doors.front.readers[0].kind", "missing: say what kind", strict.ErrMissing},
+	{"kind unknown", `"scanner"`, `"camera"`, 8, 8, "doors.front.readers[0].kind", `want "scanner", got "camera"`, nil},
+	{"no port", "port = \"/dev/ttyACM0\"\n", "", 7, 3, "doors.front.readers[0].port", "missing: name its serial device", strict.ErrMissing},
+	{"port empty", `"/dev/ttyACM0"`, `""`, 9, 8, "doors.front.readers[0].port", "empty: want a path", nil},
+	{"port too long", `"/dev/ttyACM0"`, `"/` + strings.Repeat("x", maxPath) + `"`, 9, 8, "doors.front.readers[0].port", "at most 4095 bytes", nil},
+	{"port doubled", "[doors.yard]", "[[doors.front.readers]]\nkind = \"scanner\"\nport = \"/dev/../dev/ttyACM0\"\n[doors.yard]", 14, 8, "doors.front.readers[1].port", "door front's reader 0 already", nil},
+	{"baud not a standard one", "baud = 9600", "baud = 9601", 10, 8, "doors.front.readers[0].baud", "want one of 1200 2400", nil},
+	{"baud in words", "baud = 9600", `baud = "9600"`, 10, 8, "doors.front.readers[0].baud", `got "9600"`, strict.ErrValue},
+	{"side unknown", `"in"`, `"inside"`, 11, 8, "doors.front.readers[0].side", `want "in" or "out", got "inside"`, nil},
+	{"readers as a table", "[[doors.front.readers]]", "[doors.front.readers]", 7, 2, "doors.front.readers", "want a list of tables, got a table", strict.ErrValue},
+	{"not TOML", "side = \"in\"", "side = in", 11, 8, "doors.front.readers[0]", "not TOML", strict.ErrSyntax},
+}
+
+func TestMalformed(t *testing.T) {
+	t.Parallel()
+	if _, err := Parse("gateway.toml", []byte(base)); err != nil {
+		t.Fatalf("the base is not valid: %v", err)
+	}
+	for _, c := range mistakes {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if strings.Count(base, c.old) != 1 {
+				t.Fatalf("%q stands %d times in the base", c.old, strings.Count(base, c.old))
+			}
+			w, err := Parse("gateway.toml", []byte(strings.Replace(base, c.old, c.new, 1)))
+			if w != nil {
+				t.Error("a wiring beside the error")
+			}
+			var errs strict.Errors
+			if !errors.As(err, &errs) {
+				t.Fatalf("not strict.Errors: %v", err)
+			}
+			for _, e := range errs {
+				if e.Key != c.key {
+					continue // one more that follows from it
+				}
+				if e.File != "gateway.toml" || e.Line != c.line || e.Column != c.column || !strings.Contains(e.Msg, c.msg) {
+					t.Errorf("got  %v\nwant gateway.toml:%d:%d: %s: …%s…", e, c.line, c.column, c.key, c.msg)
+				}
+				if c.is != nil && !errors.Is(e, c.is) {
+					t.Errorf("%v is not %v", e, c.is)
+				}
+				return
+			}
+			t.Errorf("no error for %s among:\n%v", c.key, err)
+		})
+	}
+}
+
+// FuzzParse derives again whatever Parse promises of a valid file.
+func FuzzParse(f *testing.F) {
+	f.Add(example(f))
+	f.Add([]byte(base))
+	for _, c := range mistakes {
+		f.Add([]byte(strings.Replace(base, c.old, c.new, 1)))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		w, err := Parse("/etc/t/gateway.toml", data)
+		if err != nil {
+			var errs strict.Errors
+			if w != nil || !errors.As(err, &errs) || len(errs) == 0 || len(errs) > strict.MaxErrors+1 {
+				t.Fatalf("wiring %v beside %v", w, err)
+			}
+			return
+		}
+		again, err := Parse("/etc/t/gateway.toml", data)
+		if err != nil || !reflect.DeepEqual(w, again) {
+			t.Fatalf("the same bytes give two wirings (%v)", err)
+		}
+		checkWiring(t, w)
+		Check(w, nil, "")
+	})
+}
+
+func checkWiring(t *testing.T, w *Wiring) {
+	t.Helper()
+	var slug strict.Slug
+	sims, lines, ports := 0, map[lineID]bool{}, map[string]bool{}
+	if !strings.HasPrefix(w.Data, "/") {
+		t.Errorf("data is %q", w.Data)
+	}
+	for name, d := range w.Doors {
+		if d.Name != name || slug.UnmarshalText([]byte(name)) != nil || d.Lock != FailSecure && d.Lock != FailSafe || d.Relay.Bias != BiasNone {
+			t.Errorf("door %q: %+v", name, d)
+		}
+		for what, l := range map[string]*Line{"relay": &d.Relay, "contact": d.Contact, "rex": d.Rex} {
+			if l == nil {
+				continue
+			}
+			id := lineID{l.Chip, l.Offset}
+			switch {
+			case l.Name != name+"/"+what || l.Chip == "" || l.Offset < 0 || l.Offset > 1023 || l.Bias > PullDown:
+				t.Errorf("%s of door %s: %+v", what, name, *l)
+			case l.Simulated():
+				sims++
+				if (*l != Line{Chip: SimChip, Name: l.Name}) {
+					t.Errorf("a simulated line with more: %+v", *l)
+				}
+			case lines[id]:
+				t.Errorf("line %v twice", id)
+			}
+			lines[id] = true
+		}
+		for _, r := range d.Readers {
+			if r.Kind != Scanner || r.Side > Out || r.Baud < 1200 || !strings.HasPrefix(r.Port, "/") || ports[r.Port] {
+				t.Errorf("reader of door %s: %+v", name, r)
+			}
+			ports[r.Port] = true
+		}
+	}
+	if (sims > 0) != (w.Sim.Socket != "") {
+		t.Errorf("%d simulated lines and socket %q", sims, w.Sim.Socket)
+	}
+}
+
+func TestEnums(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][2]string{
+		{FailSecure.String() + " " + FailSafe.String() + " " + Lock(0).String(), "fail-secure fail-safe unknown (0)"},
+		{BiasNone.String() + " " + PullUp.String() + " " + PullDown.String(), "none pull-up pull-down"},
+		{Scanner.String() + " " + In.String() + " " + Out.String() + " " + Side(7).String(), "scanner in out unknown (7)"},
+		{Stop.String() + " " + Fault.String() + " " + Note.String(), "stop fault note"},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("got %q, want %q", c[0], c[1])
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package access
+
+import (
+	"container/heap"
+	"time"
+
+	"tombolo/passport"
+)
+
+// MaxCodes bounds the codes that a gateway remembers. Each belongs to a grant
+// within the last minute and a half.
+const MaxCodes = 1 << 14
+
+// Codes makes a code open once for this gateway, through crashes: nonces are
+// kept in memory alone, and a code that could have been used before the start
+// is refused instead. It has one owner; make it with NewCodes.
+type Codes struct {
+	horizon int64 // codes over at or before this are forgotten, and so refused for good
+	seen    map[code]struct{}
+	byEnd   ends
+}
+
+// NewCodes begins at the controller's start.
+func NewCodes() *Codes { return &Codes{seen: map[code]struct{}{}} }
+
+// Use refuses a code that was used, may have been used, or cannot be
+// remembered, and remembers it otherwise: call it for a grant alone. up is how
+// long the controller has been running: the start is reckoned back from now, so
+// that it moves with a clock that is set. A clock that is set back brings no
+// forgotten code back.
+func (c *Codes) Use(now time.Time, up time.Duration, w passport.Window) Reason {
+	over := int64(w.Start) + 2*int64(w.Length) // as passport.Window.At
+	started := now.Add(-up).Unix()
+	c.forget(now.Unix())
+	used := code{w.Passport, w.Nonce}
+	_, seen := c.seen[used]
+	switch {
+	case seen:
+		return CodeReplayed
+	case over <= c.horizon:
+		return CodeExpired
+	case int64(w.Start) <= started+int64(w.Length):
+		return CodeBeforeStart
+	case len(c.seen) >= MaxCodes:
+		return CodesFull
+	}
+	c.seen[used] = struct{}{}
+	heap.Push(&c.byEnd, end{over, used})
+	return None
+}
+
+// Len is the number of codes remembered.
+func (c *Codes) Len() int { return len(c.seen) }
+
+func (c *Codes) forget(now int64) {
+	for len(c.byEnd) > 0 && c.byEnd[0].over <= now {
+		e := heap.Pop(&c.byEnd).(end)
+		delete(c.seen, e.code)
+		c.horizon = max(c.horizon, e.over)
+	}
+}
+
+// code names a code by its nonce, never by its signature, which can be altered
+// and stay valid; with the passport, so that nobody uses up another's nonce.
+type code struct {
+	passport passport.ID
+	nonce    [16]byte
+}
+
+type end struct {
+	over int64
+	code code
+}
+
+// ends is a heap, the earliest end first.
+type ends []end
+
+func (e ends) Len() int           { return len(e) }
+func (e ends) Less(i, j int) bool { return e[i].over < e[j].over }
+func (e ends) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+func (e *ends) Push(x any)        { *e = append(*e, x.(end)) }
+func (e *ends) Pop() any {
+	old := *e
+	x := old[len(old)-1]
+	*e = old[:len(old)-1]
+	return x
+}

@@ -1,0 +1,110 @@
+package access
+
+import "fmt"
+
+// Reason is why a door opened or stayed shut. Its code, which String gives,
+// stands in door logs for good: a code is never changed or used again for
+// something else. The numbers are not stored.
+type Reason uint8
+
+// The reasons. The first three are grants.
+const (
+	None Reason = iota
+	Granted
+	Home
+	Exit
+
+	Unreadable
+	OtherCommunity
+	OutOfScope
+	BadSignature
+	UnknownKey
+	NotAdmitted
+	Disputed
+	NotByOwner
+	Revoked
+	WrongMode
+	KeyNotYet
+	KeyExpired
+	Expelled
+	Suspended
+	PassportNotYet
+	PassportExpired
+	NoClass
+	NoLevel
+	NoCodes
+	DoorCodesOnly
+	ClockUnknown
+	CodeEarly
+	CodeExpired
+	CodeReplayed
+	CodeBeforeStart
+	CodesFull
+	StaleRoster
+	NoPolicy
+	NotRecorded
+	Internal
+)
+
+var reasons = [...]struct{ code, text string }{
+	None:            {"none", "no reason"},
+	Granted:         {"granted", "the policy lets this passport in"},
+	Home:            {"home", "lives here"},
+	Exit:            {"exit", "the way out is never denied"},
+	Unreadable:      {"unreadable", "not a code of ours"},
+	OtherCommunity:  {"other-community", "made for another community"},
+	OutOfScope:      {"out-of-scope", "made for another place"},
+	BadSignature:    {"bad-signature", "the signature is not the key's"},
+	UnknownKey:      {"unknown-key", "no passport has delegated this key"},
+	NotAdmitted:     {"not-admitted", "no issuer has admitted the passport"},
+	Disputed:        {"disputed", "issuers disagree about the passport; a person has to settle it"},
+	NotByOwner:      {"not-by-owner", "the delegation is not signed by the passport's wallet"},
+	Revoked:         {"revoked", "the door key was revoked"},
+	WrongMode:       {"wrong-mode", "the key may not be used in this way"},
+	KeyNotYet:       {"key-not-yet", "the delegation begins later"},
+	KeyExpired:      {"key-expired", "the delegation has ended"},
+	Expelled:        {"expelled", "the passport was expelled"},
+	Suspended:       {"suspended", "the passport is suspended"},
+	PassportNotYet:  {"passport-not-yet", "the passport begins later"},
+	PassportExpired: {"passport-expired", "the passport has ended"},
+	NoClass:         {"no-class", "the policy does not know the passport's class"},
+	NoLevel:         {"no-level", "no level of this passport has the door"},
+	NoCodes:         {"no-codes", "the door takes no codes"},
+	DoorCodesOnly:   {"door-codes-only", "the door takes only codes made for it alone"},
+	ClockUnknown:    {"clock-unknown", "the gateway does not know the time; a tap works"},
+	CodeEarly:       {"code-early", "the code's time has not come"},
+	CodeExpired:     {"code-expired", "the code's time is over"},
+	CodeReplayed:    {"code-replayed", "the code has opened this gateway's doors before"},
+	CodeBeforeStart: {"code-before-start", "the code may have been used before the gateway started; the next one works"},
+	CodesFull:       {"codes-full", "too many codes at once; try again in a minute"},
+	StaleRoster:     {"stale-roster", "the issuers were not heard for longer than the door allows"},
+	NoPolicy:        {"no-policy", "no signed policy names this door"},
+	NotRecorded:     {"not-recorded", "the door opens only once it is recorded, and that failed"},
+	Internal:        {"internal", "the gateway could not decide"},
+}
+
+// String is the stable code.
+func (r Reason) String() string {
+	if int(r) < len(reasons) {
+		return reasons[r].code
+	}
+	return fmt.Sprintf("reason-%d", uint8(r))
+}
+
+// Text says it in words, for a screen or a log that people read.
+func (r Reason) Text() string {
+	if int(r) < len(reasons) {
+		return reasons[r].text
+	}
+	return r.String()
+}
+
+// TextOf is Text for a stored code; an unknown one is returned as it is.
+func TextOf(code string) string {
+	for _, r := range reasons {
+		if r.code == code {
+			return r.text
+		}
+	}
+	return code
+}

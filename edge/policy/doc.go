@@ -1,0 +1,24 @@
+// Package policy is a node's policy file: its zones and doors, who may open
+// which, and how old the roster may be. A steward writes it as TOML, signs it
+// into the node's ledger, and every gateway of the node obeys it.
+//
+// Call [Parse]. It is strict: whatever is unknown, missing, doubled, out of
+// range or names something that is not there is an error with line, column and
+// what was expected, all of them at once; what is lawful but probably not
+// meant is in Policy.Warnings. Then ask [Policy.Allows] for each decision, and
+// show [Explain] to whoever is about to sign.
+//
+// The bytes are what is signed, as the steward wrote them, comments included:
+// they are stored and hashed ([Hash]) and never encoded again. Of several
+// signed policies the highest version wins, then the lowest hash
+// ([Supersedes]).
+//
+// How the format may change: a key keeps its meaning and its default for ever.
+// A new key may come; a gateway that does not know it refuses the whole file
+// and goes on with the one it has, so the tools must not sign it before every
+// gateway of the node has been updated. A key that must not be used any more
+// stays refused by name.
+//
+// The package is pure. It does not decide: homes, lockdown, suspension and
+// staleness are package access's, and that an exit is never denied is too.
+package policy

@@ -1,0 +1,270 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
+
+	"tombolo/edge/strict"
+)
+
+// check derives again whatever Parse promises of a valid policy.
+func check(t interface {
+	Helper()
+	Errorf(string, ...any)
+}, p *Policy) {
+	t.Helper()
+	var slug strict.Slug
+	if p.Version < 1 || slug.UnmarshalText([]byte(p.Node)) != nil || len(p.Doors) == 0 {
+		t.Errorf("version %d, node %q, %d doors", p.Version, p.Node, len(p.Doors))
+	}
+	for name, d := range p.Doors {
+		if d.Name != name || p.Zones[d.From] == nil || p.Zones[d.To] == nil || d.From == d.To || d.Gateway == "" || !d.MechanicalExit ||
+			d.Strike < time.Second || d.Strike > 255*time.Second || d.HeldOpen < time.Second || d.HeldOpen > time.Hour ||
+			d.MaxAge < time.Minute || d.MaxAge > 365*24*time.Hour || d.Stale > StaleAllow || d.Codes > CodesNone || d.Rex > RexShunt {
+			t.Errorf("door %s: %+v", name, *d)
+		}
+	}
+	for name, l := range p.Levels {
+		if len(l.Doors) == 0 || !slices.IsSorted(l.Doors) || l.All && len(l.Doors) != len(p.Doors) {
+			t.Errorf("level %s: %+v", name, l)
+		}
+		for _, d := range l.Doors {
+			if p.Doors[d] == nil {
+				t.Errorf("level %s has the unknown door %s", name, d)
+			}
+		}
+	}
+	classes := []string{"", "no such class"}
+	for c := range p.Classes {
+		classes = append(classes, c)
+	}
+	passports := []uint64{0, 1<<64 - 1}
+	for n := range p.Passports {
+		passports = append(passports, n)
+	}
+	for d := range p.Doors {
+		for _, c := range classes {
+			for _, n := range passports {
+				if got, want := p.Allows(d, c, n), naive(p, d, c, n); got != want {
+					t.Errorf("Allows(%s, %s, %d) = %v, the file says %v", d, c, n, got, want)
+				}
+			}
+		}
+	}
+}
+
+// naive answers as Allows should, from the lists as they are written.
+func naive(p *Policy, door, class string, passport uint64) Grant {
+	var levels []string
+	c, known := p.Classes[class]
+	if known {
+		levels = append(levels, c.Levels...)
+	}
+	own, has := p.Passports[passport]
+	for _, l := range append(levels, own...) {
+		if slices.Contains(p.Levels[l].Doors, door) {
+			return Granted
+		}
+	}
+	if !known && !has {
+		return UnknownClass
+	}
+	return NoLevel
+}
+
+// write is the file of a policy with so many of each, every choice made by
+// pick(n), a number below n.
+func write(doors, levels, classes, passports int, pick func(n int) int) string {
+	var b strings.Builder
+	b.WriteString("version = 1\nnode = \"n\"\n[zones.out]\noutside = true\n[zones.in]\n")
+	for i := range doors {
+		fmt.Fprintf(&b, "[doors.d%d]\ngateway = \"gw%d\"\nfrom = \"out\"\nto = \"in\"\nmechanical_exit = true\nhome = %t\n", i, i/8, pick(4) == 0)
+	}
+	some := func(prefix string, most, of int) string {
+		var list []string
+		for range 1 + pick(most) {
+			if name := fmt.Sprintf("%q", fmt.Sprint(prefix, pick(of))); !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+		return strings.Join(list, ", ")
+	}
+	for i := range levels {
+		list := some("d", 20, doors)
+		if pick(8) == 0 {
+			list = `"*"`
+		}
+		fmt.Fprintf(&b, "[levels.l%d]\ndoors = [%s]\n", i, list)
+	}
+	if levels == 0 {
+		return b.String()
+	}
+	for i := range classes {
+		fmt.Fprintf(&b, "[classes.c%d]\nlevels = [%s]\n", i, some("l", 6, levels))
+	}
+	for i := range passports {
+		fmt.Fprintf(&b, "[passports.%d]\nlevels = [%s]\n", i+1, some("l", 3, levels))
+	}
+	return b.String()
+}
+
+func TestAllowsAgreesWithTheFile(t *testing.T) {
+	t.Parallel()
+	check(t, casa(t))
+	rapid.Check(t, func(t *rapid.T) {
+		upTo := func(name string, lo, hi int) int { return rapid.IntRange(lo, hi).Draw(t, name) }
+		data := write(upTo("doors", 1, 130), upTo("levels", 0, 8), upTo("classes", 0, 5), upTo("passports", 0, 5),
+			func(n int) int { return upTo("pick", 0, n-1) })
+		p, err := Parse("p", []byte(data))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, data)
+		}
+		check(t, p)
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(casaBytes(f))
+	f.Add([]byte(base))
+	for _, c := range mistakes {
+		f.Add([]byte(strings.Replace(base, c.old, c.new, 1)))
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	f.Add([]byte(write(3, 3, 2, 2, rng.IntN)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := Parse("p", data)
+		if err != nil {
+			var errs strict.Errors
+			if p != nil || !errors.As(err, &errs) || len(errs) == 0 || len(errs) > strict.MaxErrors+1 {
+				t.Fatalf("policy %v beside %v", p, err)
+			}
+			return
+		}
+		check(t, p)
+		again, err := Parse("p", data)
+		if err != nil || !reflect.DeepEqual(p, again) || Explain(p) != Explain(again) {
+			t.Fatalf("the same bytes give two policies (%v)", err)
+		}
+	})
+}
+
+// TestHostileSizes: a large file full of names costs a bounded time, right or
+// wrong. go-toml compares each key with all its siblings, so twice the names
+// cost four times as much; all of MaxSize takes 1.3 s, a quarter of it at most
+// 0.2 s.
+func TestHostileSizes(t *testing.T) {
+	t.Parallel()
+	fill := func(head string, line func(i int) string) []byte {
+		b := []byte(head)
+		for i := 0; len(b) < hostileSize; i++ {
+			b = append(b, line(i)...)
+		}
+		return b
+	}
+	door := func(i int) string {
+		return fmt.Sprintf("d%d={gateway=\"g\",from=\"a\",to=\"b\",mechanical_exit=true}\n", i)
+	}
+	half := string(fill("", door)[:hostileSize/2])
+	half = half[:strings.LastIndex(half, "\n")+1]
+	const head = "version=1\nnode=\"n\"\nzones={a={},b={}}\n"
+	for name, data := range map[string][]byte{
+		"many doors":         fill(head+"[doors]\n", door),
+		"many unknown doors": fill(head+"[doors]\n"+half+"[levels.l]\ndoors=[", func(i int) string { return fmt.Sprintf("\"x%d\",", i) }),
+		"many star levels":   fill(head+"[doors]\n"+half+"[levels]\n", func(i int) string { return fmt.Sprintf("l%d={doors=[\"*\"]}\n", i) }),
+		"many passports": fill(head+"[doors]\n"+half+"[levels]\nl={doors=[\"*\"]}\n[passports]\n",
+			func(i int) string { return fmt.Sprintf("%d={levels=[\"l\"]}\n", i+1) }),
+		"deep": []byte(head + "x=" + strings.Repeat("[", 500_000)),
+	} {
+		if name == "many unknown doors" {
+			data = append(data, ']')
+		}
+		var p *Policy
+		var err error
+		took := cpuTime(t, func() { p, err = Parse("p", data) })
+		t.Logf("%s: %d bytes, %v, policy %t", name, len(data), took, err == nil)
+		if took > slower*2*time.Second {
+			t.Errorf("%s: %v", name, took)
+		}
+		if p == nil && err == nil {
+			t.Errorf("%s: neither policy nor error", name)
+		}
+	}
+}
+
+// cpuTime is how long f keeps its thread busy, so that whatever else the
+// machine does at the same time does not count.
+func cpuTime(t *testing.T, f func()) time.Duration {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	used := func() time.Duration {
+		var u unix.Rusage
+		if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	start := used()
+	f()
+	return used() - start
+}
+
+// town has 500 doors and 200 levels.
+func town() []byte {
+	rng := rand.New(rand.NewPCG(500, 200))
+	return []byte(write(500, 200, 50, 2000, rng.IntN))
+}
+
+// TestTownLoads holds the promise that a town's policy loads in 100 ms
+// (measured: 20 to 30).
+func TestTownLoads(t *testing.T) {
+	t.Parallel()
+	data := town()
+	best := time.Hour
+	for range 3 {
+		var p *Policy
+		var err error
+		best = min(best, cpuTime(t, func() { p, err = Parse("town", data) }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Doors) != 500 || len(p.Levels) != 200 || len(p.Passports) != 2000 {
+			t.Fatalf("%d doors, %d levels", len(p.Doors), len(p.Levels))
+		}
+	}
+	t.Logf("%d bytes in %v", len(data), best)
+	if best > slower*100*time.Millisecond {
+		t.Errorf("loading took %v", best)
+	}
+}
+
+func BenchmarkParseTown(b *testing.B) {
+	data := town()
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := Parse("town", data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAllows(b *testing.B) {
+	p, err := Parse("town", town())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Allows("d499", "c7", 1234)
+	}
+}

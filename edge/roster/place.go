@@ -1,0 +1,30 @@
+package roster
+
+import (
+	"encoding/binary"
+
+	"tombolo/sync/ledger"
+)
+
+// place orders the entries of one author: generation u64 ‖ incarnation[8] ‖
+// index u64. Compared as bytes.
+func place(l Ledger, index int64) []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 32), l.Generation)
+	b = append(b, l.Head.Origin.Incarnation[:]...)
+	return binary.BigEndian.AppendUint64(b, uint64(index))
+}
+
+// timedPlace orders the entries of several authors: time u64 in milliseconds ‖
+// place.
+func timedPlace(l Ledger, index int64, e ledger.Entry) []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 32), uint64(e.Time))
+	return append(b, place(l, index)...)
+}
+
+// placeTime is the time in a timedPlace, in Unix seconds.
+func placeTime(b []byte) int64 {
+	if len(b) < 8 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(b) / 1000)
+}

@@ -1,0 +1,96 @@
+-- A projection: every row can be made again from the ledgers.
+
+CREATE TABLE cursor (
+	origin    TEXT PRIMARY KEY,
+	author    TEXT NOT NULL,     -- key id, hexadecimal
+	kind      TEXT NOT NULL,
+	projected INTEGER NOT NULL,  -- entries
+	fresh     INTEGER NOT NULL,  -- time of the newest head whose whole range is projected, Unix seconds
+	complete  INTEGER NOT NULL,  -- that head is the newest that is held
+	problem   TEXT NOT NULL,     -- why not, or empty
+	stopped   INTEGER NOT NULL,  -- by an entry that this version cannot read: nothing more is projected
+	follows   TEXT NOT NULL,     -- origin of the predecessor that its Begin names, or empty
+	follows_size INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What one issuer says of a passport. Each half is the issuer's last word by
+-- its place (generation, incarnation, index), so order of arrival is nothing.
+CREATE TABLE claim (
+	passport   INTEGER NOT NULL,
+	author     TEXT NOT NULL,
+	admitted   BLOB,             -- place of the Admit
+	owner      BLOB,
+	class      TEXT,
+	not_before INTEGER,
+	not_after  INTEGER,
+	stood      BLOB,             -- place of the Suspend or Reinstate
+	suspended  INTEGER NOT NULL DEFAULT 0,
+	expelled   INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (passport, author)
+) STRICT, WITHOUT ROWID;
+
+-- Every wallet that anybody ever named as a passport's owner.
+CREATE TABLE owner (
+	passport INTEGER NOT NULL,
+	owner    BLOB NOT NULL,
+	PRIMARY KEY (passport, owner)
+) STRICT, WITHOUT ROWID;
+
+-- Door keys by their claims; of several passports that claim a key the first
+-- by (time, place) has it.
+CREATE TABLE doorkey (
+	id         BLOB NOT NULL,     -- 32 bytes
+	passport   INTEGER NOT NULL,
+	short      INTEGER NOT NULL,  -- first 8 bytes of id
+	kind       INTEGER NOT NULL,
+	point      BLOB NOT NULL,
+	signer     BLOB NOT NULL,
+	not_before INTEGER NOT NULL,
+	not_after  INTEGER NOT NULL,
+	scope      BLOB NOT NULL,
+	mode       INTEGER NOT NULL,
+	claimed    BLOB NOT NULL,     -- (time, place) of this passport's first claim
+	renewed    BLOB NOT NULL,     -- (time, place) of the delegation in force
+	closed_home INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (id, passport)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX doorkey_short ON doorkey (passport, short);
+
+-- Grow-only: a key that was revoked once stays revoked.
+CREATE TABLE revoked (
+	id        BLOB NOT NULL,      -- door key
+	passport  INTEGER NOT NULL,
+	place     BLOB NOT NULL,      -- (time, place), the first of an unsigned revocation
+	by_wallet BLOB NOT NULL,      -- the wallet that signed it, or empty
+	PRIMARY KEY (id, passport, by_wallet)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX revoked_passport ON revoked (passport);
+
+CREATE TABLE home (
+	door     TEXT NOT NULL,
+	passport INTEGER NOT NULL,
+	place    BLOB NOT NULL,       -- (time, place)
+	notice   INTEGER,             -- of a Home, seconds; NULL for a HomeEnded
+	ends     INTEGER,             -- of a HomeEnded: not before, Unix seconds
+	PRIMARY KEY (door, passport, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE policy (
+	one     INTEGER PRIMARY KEY CHECK (one = 1),
+	version INTEGER NOT NULL,
+	hash    BLOB NOT NULL,
+	file    BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE gateway (
+	signing BLOB PRIMARY KEY,
+	name    TEXT NOT NULL,
+	removed INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- Not a projection: when a HomeEnded was first seen here, by a known clock. No
+-- steward can backdate a notice.
+CREATE TABLE notice (
+	place BLOB PRIMARY KEY,
+	seen  INTEGER NOT NULL        -- Unix seconds
+) STRICT, WITHOUT ROWID;

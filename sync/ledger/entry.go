@@ -1,0 +1,184 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+const (
+	// MaxBody bounds an entry's body, in bytes. The largest is a policy file's.
+	MaxBody = 256 << 10
+	// MaxLeaf bounds a leaf's encoding, in bytes.
+	MaxLeaf = 64
+
+	leafVersion = 1
+)
+
+// Errors of a single entry; each names what does not fit.
+var (
+	ErrLeaf       = errors.New("not a leaf of version 1")
+	ErrCommitment = errors.New("the leaf does not commit to this body, time, kind and place")
+	ErrBody       = errors.New("malformed body")
+	ErrDropped    = errors.New("the body was dropped")
+	ErrTooLarge   = errors.New("body too large")
+)
+
+// Salt keeps a short body from being guessed from its leaf.
+type Salt [16]byte
+
+// Leaf is what the tree hashes: the deterministic CBOR array
+// [version, kind, critical, commitment], with
+//
+//	commitment = SHA-256("tombolo/v1/entry\n" ‖ salt[16] ‖ index u64 ‖ time u64 ‖ kind u16 ‖ critical u8 ‖ body)
+//
+// A changed leaf is a new version number; readers refuse versions they do not
+// know.
+type Leaf struct {
+	_          struct{} `cbor:",toarray"`
+	Version    uint
+	Kind       Kind
+	Critical   bool
+	Commitment [sha256.Size]byte
+}
+
+// Entry is a leaf and, unless it was dropped, what the leaf commits to. Salt,
+// Time and Body stand together and are dropped together. It is stored and sent
+// in this order, as a CBOR array; the form is fixed.
+type Entry struct {
+	_    struct{} `cbor:",toarray"`
+	Leaf []byte   // deterministic CBOR, see [Leaf]
+	Salt Salt
+	Time int64  // Unix milliseconds by the author's clock; not negative
+	Body []byte // deterministic CBOR of the kind's type; empty when dropped
+}
+
+// Dropped reports whether only the leaf is left.
+func (e Entry) Dropped() bool { return len(e.Body) == 0 }
+
+// Drop is the entry without its body, salt and time.
+func (e Entry) Drop() Entry { return Entry{Leaf: e.Leaf} }
+
+// Seal makes the entry of a body at a place in its ledger.
+func Seal(index int64, kind Kind, critical bool, salt Salt, time int64, body []byte) Entry {
+	leaf := Leaf{
+		Version: leafVersion, Kind: kind, Critical: critical,
+		Commitment: commit(index, kind, critical, salt, time, body),
+	}
+	return Entry{Leaf: leaf.marshal(), Salt: salt, Time: time, Body: body}
+}
+
+func commit(index int64, kind Kind, critical bool, salt Salt, time int64, body []byte) [sha256.Size]byte {
+	buf := make([]byte, 0, 17+16+8+8+2+1+256)
+	buf = append(buf, "tombolo/v1/entry\n"...)
+	buf = append(buf, salt[:]...)
+	buf = binary.BigEndian.AppendUint64(buf, uint64(index))
+	buf = binary.BigEndian.AppendUint64(buf, uint64(time))
+	buf = binary.BigEndian.AppendUint16(buf, uint16(kind))
+	if critical {
+		buf = append(buf, 1)
+	} else {
+		buf = append(buf, 0)
+	}
+	return sha256.Sum256(append(buf, body...))
+}
+
+// Check parses the leaf and, unless the body was dropped, checks that it
+// commits to this entry at this index. Errors: ErrLeaf, ErrTooLarge,
+// ErrCommitment.
+func (e Entry) Check(index int64) (Leaf, error) {
+	leaf, err := ParseLeaf(e.Leaf)
+	if err != nil {
+		return leaf, err
+	}
+	if e.Dropped() {
+		if e.Salt != (Salt{}) || e.Time != 0 {
+			return leaf, fmt.Errorf("%w: the body is dropped, its salt or time is not", ErrCommitment)
+		}
+		return leaf, nil
+	}
+	if len(e.Body) > MaxBody {
+		return leaf, fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(e.Body), MaxBody)
+	}
+	if e.Time < 0 || leaf.Commitment != commit(index, leaf.Kind, leaf.Critical, e.Salt, e.Time, e.Body) {
+		return leaf, ErrCommitment
+	}
+	return leaf, nil
+}
+
+// marshal writes the one encoding of RFC 8949 §4.2.1.
+func (l Leaf) marshal() []byte {
+	b, err := encMode.Marshal(l)
+	if err != nil {
+		panic(err) // a fixed struct of integers, a bool and bytes always encodes
+	}
+	return b
+}
+
+// ParseLeaf reads a leaf strictly: the one deterministic encoding, of a known
+// version. Its errors wrap ErrLeaf.
+func ParseLeaf(b []byte) (Leaf, error) {
+	var l Leaf
+	if len(b) > MaxLeaf {
+		return l, fmt.Errorf("%w: %d bytes", ErrLeaf, len(b))
+	}
+	if err := decMode.Unmarshal(b, &l); err != nil {
+		return l, fmt.Errorf("%w: %w", ErrLeaf, err)
+	}
+	if l.Version != leafVersion {
+		return l, fmt.Errorf("%w: version %d; this leaf needs newer software", ErrLeaf, l.Version)
+	}
+	if !bytes.Equal(l.marshal(), b) {
+		return l, fmt.Errorf("%w: not the deterministic encoding", ErrLeaf)
+	}
+	return l, nil
+}
+
+var encMode, decMode = modes()
+
+func modes() (cbor.EncMode, cbor.DecMode) {
+	opts := cbor.CoreDetEncOptions() // RFC 8949 §4.2.1
+	opts.NilContainers = cbor.NilContainerAsEmpty
+	enc, err := opts.EncMode()
+	if err != nil {
+		panic(err)
+	}
+	dec, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		IndefLength:       cbor.IndefLengthForbidden,
+		TagsMd:            cbor.TagsForbidden,
+		MaxArrayElements:  1 << 12,
+		MaxMapPairs:       64,
+		MaxNestedLevels:   8,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		UTF8:              cbor.UTF8RejectInvalid,
+	}.DecMode()
+	if err != nil {
+		panic(err)
+	}
+	return enc, dec
+}
+
+// encode marshals one of this package's own types deterministically.
+func encode(v any) []byte {
+	b, err := encMode.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("ledger: encode %T: %v", v, err)) // our types hold nothing that cannot be encoded
+	}
+	return b
+}
+
+// decodeWhole reads b into v and insists on the one deterministic encoding.
+func decodeWhole(b []byte, v any) error {
+	if err := decMode.Unmarshal(b, v); err != nil {
+		return err
+	}
+	if !bytes.Equal(encode(v), b) {
+		return errors.New("not the deterministic encoding")
+	}
+	return nil
+}

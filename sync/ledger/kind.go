@@ -1,0 +1,93 @@
+package ledger
+
+import "fmt"
+
+// Kind says what an entry's body is. Numbers are never reused and a kind's
+// body never changes: what needs another field gets another kind.
+type Kind uint16
+
+// Kinds of every ledger, of the community's, the node's and the door log.
+const (
+	KindBegin   Kind = 1 // first entry of every ledger
+	KindDropped Kind = 2 // the author dropped bodies
+
+	KindAdmit          Kind = 16
+	KindSuspend        Kind = 17
+	KindReinstate      Kind = 18
+	KindExpel          Kind = 19
+	KindDoorKeyAdded   Kind = 20
+	KindDoorKeyRevoked Kind = 21
+	KindNodeRegistered Kind = 22
+
+	KindGatewayEnrolled Kind = 32
+	KindGatewayRemoved  Kind = 33
+	KindPolicy          Kind = 34
+	KindHome            Kind = 35
+	KindHomeEnded       Kind = 36
+
+	KindDecision  Kind = 64
+	KindPassage   Kind = 65
+	KindDoorState Kind = 66
+	KindInput     Kind = 67
+	KindBoot      Kind = 68
+	KindClockStep Kind = 69
+	KindFault     Kind = 70
+	KindForkSeen  Kind = 71
+)
+
+// kinds lists what this version knows: a maker of the body's type, the ledgers
+// it may stand in, and whether it is written as critical.
+var kinds = map[Kind]struct {
+	name     string
+	body     func() Body
+	in       LogKind // "" is every ledger
+	critical bool
+}{
+	KindBegin:           {"Begin", func() Body { return new(Begin) }, "", true},
+	KindDropped:         {"Dropped", func() Body { return new(Dropped) }, "", true},
+	KindAdmit:           {"Admit", func() Body { return new(Admit) }, CommunityLog, true},
+	KindSuspend:         {"Suspend", func() Body { return new(Suspend) }, CommunityLog, true},
+	KindReinstate:       {"Reinstate", func() Body { return new(Reinstate) }, CommunityLog, true},
+	KindExpel:           {"Expel", func() Body { return new(Expel) }, CommunityLog, true},
+	KindDoorKeyAdded:    {"DoorKeyAdded", func() Body { return new(DoorKeyAdded) }, CommunityLog, true},
+	KindDoorKeyRevoked:  {"DoorKeyRevoked", func() Body { return new(DoorKeyRevoked) }, CommunityLog, true},
+	KindNodeRegistered:  {"NodeRegistered", func() Body { return new(NodeRegistered) }, CommunityLog, false},
+	KindGatewayEnrolled: {"GatewayEnrolled", func() Body { return new(GatewayEnrolled) }, NodeLog, true},
+	KindGatewayRemoved:  {"GatewayRemoved", func() Body { return new(GatewayRemoved) }, NodeLog, true},
+	KindPolicy:          {"Policy", func() Body { return new(Policy) }, NodeLog, true},
+	KindHome:            {"Home", func() Body { return new(Home) }, NodeLog, true},
+	KindHomeEnded:       {"HomeEnded", func() Body { return new(HomeEnded) }, NodeLog, true},
+	KindDecision:        {"Decision", func() Body { return new(Decision) }, DoorLog, false},
+	KindPassage:         {"Passage", func() Body { return new(Passage) }, DoorLog, false},
+	KindDoorState:       {"DoorState", func() Body { return new(DoorState) }, DoorLog, false},
+	KindInput:           {"Input", func() Body { return new(Input) }, DoorLog, false},
+	KindBoot:            {"Boot", func() Body { return new(Boot) }, DoorLog, false},
+	KindClockStep:       {"ClockStep", func() Body { return new(ClockStep) }, DoorLog, false},
+	KindFault:           {"Fault", func() Body { return new(Fault) }, DoorLog, false},
+	KindForkSeen:        {"Fork", func() Body { return new(ForkSeen) }, DoorLog, false},
+}
+
+func (k Kind) String() string {
+	if d, ok := kinds[k]; ok {
+		return d.name
+	}
+	return fmt.Sprintf("kind %d", uint16(k))
+}
+
+// Known reports whether this version can read the kind.
+func (k Kind) Known() bool { _, ok := kinds[k]; return ok }
+
+// KnownKinds lists every kind this version reads, in ascending order.
+func KnownKinds() []Kind {
+	return sortedKeys(kinds)
+}
+
+// Critical reports whether entries of this kind are written as critical: a
+// reader that does not know the kind has to stop there.
+func (k Kind) Critical() bool { return kinds[k].critical }
+
+// In reports whether the kind belongs in a ledger of that kind.
+func (k Kind) In(l LogKind) bool {
+	d, ok := kinds[k]
+	return ok && (d.in == "" || d.in == l)
+}

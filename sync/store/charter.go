@@ -1,0 +1,138 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"tombolo/sync/ledger"
+)
+
+// Charters returns the verified chain of that id, or ErrNotFound.
+func (s *Store) Charters(id ledger.CharterID) (ledger.Charters, error) {
+	return charters(s.read, id)
+}
+
+type querier interface {
+	Query(string, ...any) (*sql.Rows, error)
+	QueryRow(string, ...any) *sql.Row
+}
+
+func charters(q querier, id ledger.CharterID) (chain ledger.Charters, err error) {
+	rows, err := q.Query("SELECT signed FROM charter WHERE chain = ? ORDER BY version", id[:])
+	if err != nil {
+		return chain, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var b []byte
+		if err := rows.Scan(&b); err != nil {
+			return chain, err
+		}
+		signed, err := ledger.ParseSignedCharter(b)
+		if err != nil {
+			return chain, err
+		}
+		if chain, err = ledger.CheckCharter(chain, signed); err != nil {
+			return chain, err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return chain, err
+	}
+	if chain.Len() == 0 {
+		return chain, fmt.Errorf("%w: charter %v", ErrNotFound, id)
+	}
+	if chain.ID() != id {
+		return chain, fmt.Errorf("the stored charters of %v begin with %v", id, chain.ID())
+	}
+	return chain, nil
+}
+
+// CharterIDs lists the chains that are held.
+func (s *Store) CharterIDs() (ids []ledger.CharterID, err error) {
+	rows, err := s.read.Query("SELECT DISTINCT chain FROM charter ORDER BY chain")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var b []byte
+		if err := rows.Scan(&b); err != nil {
+			return nil, err
+		}
+		ids = append(ids, ledger.CharterID(b))
+	}
+	return ids, rows.Err()
+}
+
+// ErrOtherCharter is a second charter for a place in a chain that is taken:
+// the holders of a threshold of keys signed two.
+var ErrOtherCharter = errors.New("another charter of this version is held")
+
+// AddCharter verifies a charter and stores it at the end of the chain that it
+// follows; a first charter begins a chain. One that is held already changes
+// nothing. It returns the chain's id and whether the charter was new.
+func (s *Store) AddCharter(signed ledger.SignedCharter) (id ledger.CharterID, added bool, err error) {
+	c, err := ledger.ParseCharter(signed.Charter)
+	if err != nil {
+		return id, false, err
+	}
+	err = inTx(s.write, func(tx *sql.Tx) error {
+		chain, err := chainFor(tx, c, signed)
+		if err != nil {
+			return err
+		}
+		if n := int(c.Version); n <= chain.Len() {
+			if _, held := chain.Version(n); string(held.Charter) != string(signed.Charter) {
+				return fmt.Errorf("%w: version %d of %v", ErrOtherCharter, n, chain.ID())
+			}
+			id = chain.ID()
+			return nil
+		}
+		if chain, err = ledger.CheckCharter(chain, signed); err != nil {
+			return err
+		}
+		id, added = chain.ID(), true
+		_, err = tx.Exec("INSERT INTO charter VALUES (?, ?, ?)", id[:], c.Version, signed.Marshal())
+		return err
+	})
+	return id, added, err
+}
+
+// chainFor finds the chain that a charter belongs to: the one whose version
+// before it is the one it names.
+func chainFor(tx *sql.Tx, c ledger.Charter, signed ledger.SignedCharter) (ledger.Charters, error) {
+	if c.Version == 1 {
+		first, err := ledger.CheckCharter(ledger.Charters{}, signed)
+		if err != nil {
+			return first, err
+		}
+		chain, err := charters(tx, first.ID())
+		if errors.Is(err, ErrNotFound) {
+			err = nil
+		}
+		return chain, err
+	}
+	rows, err := tx.Query("SELECT chain, signed FROM charter WHERE version = ?", c.Version-1)
+	if err != nil {
+		return ledger.Charters{}, err
+	}
+	var found ledger.CharterID
+	for rows.Next() {
+		var id, b []byte
+		if err := rows.Scan(&id, &b); err != nil {
+			return ledger.Charters{}, errors.Join(err, rows.Close())
+		}
+		if previous, err := ledger.ParseSignedCharter(b); err == nil && previous.Hash() == c.Previous {
+			found = ledger.CharterID(id)
+		}
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return ledger.Charters{}, err
+	}
+	if found.IsZero() {
+		return ledger.Charters{}, fmt.Errorf("%w: version %d of %q follows a charter that is not held here; import the ones before it first", ledger.ErrCharterChain, c.Version, c.Slug)
+	}
+	return charters(tx, found)
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"crypto/ed25519"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"tombolo/sync/ledger"
+)
+
+// Info is what is held of a ledger.
+type Info struct {
+	ledger.Head
+	Generation uint64
+	Tree       ledger.Tree
+	Seen       int64 // when Head was first seen here, Unix seconds
+	id         int64
+}
+
+const infoColumns = "id, origin, author, generation, tree, note, seen"
+
+func scanInfo(scan func(...any) error) (i Info, err error) {
+	var origin string
+	var author, tree, note []byte
+	var generation int64
+	if err := scan(&i.id, &origin, &author, &generation, &tree, &note, &i.Seen); err != nil {
+		return i, err
+	}
+	i.Generation = uint64(generation)
+	if i.Tree, err = ledger.ParseTree(tree); err != nil {
+		return i, fmt.Errorf("%s: %w", origin, err)
+	}
+	if i.Head, err = ledger.OpenHead(note, ed25519.PublicKey(author)); err != nil {
+		return i, fmt.Errorf("%s: %w", origin, err)
+	}
+	if i.Origin.String() != origin {
+		return i, fmt.Errorf("%s: its head is that of %v", origin, i.Origin)
+	}
+	return i, nil
+}
+
+// Ledgers lists every ledger, by origin. An unreadable row is an error: its
+// text names the ledger.
+func (s *Store) Ledgers() (all []Info, err error) {
+	rows, err := s.read.Query("SELECT " + infoColumns + " FROM ledger ORDER BY origin")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		i, err := scanInfo(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, i)
+	}
+	return all, rows.Err()
+}
+
+// Ledger returns what is held of one, or ErrNoLedger.
+func (s *Store) Ledger(o ledger.Origin) (Info, error) { return info(s.read, o) }
+
+func info(q querier, o ledger.Origin) (Info, error) {
+	i, err := scanInfo(q.QueryRow("SELECT "+infoColumns+" FROM ledger WHERE origin = ?", o.String()).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("%w: %v", ErrNoLedger, o)
+	}
+	return i, err
+}
+
+// Entries yields entries lo to hi-1 in order, up to the end of what is held.
+// It stops after an error.
+func (s *Store) Entries(i Info, lo, hi int64) iter.Seq2[ledger.Entry, error] {
+	return func(yield func(ledger.Entry, error) bool) {
+		for lo < hi {
+			// Pages, so that a slow reader keeps no transaction open.
+			page, err := s.page(i.id, lo, min(hi, lo+ledger.ChunkSize))
+			if err != nil {
+				yield(ledger.Entry{}, err)
+				return
+			}
+			for _, e := range page {
+				if !yield(e, nil) {
+					return
+				}
+			}
+			if len(page) == 0 {
+				return
+			}
+			lo += int64(len(page))
+		}
+	}
+}
+
+func (s *Store) page(id, lo, hi int64) ([]ledger.Entry, error) {
+	rows, err := s.read.Query("SELECT idx, leaf, salt, time, body FROM entry WHERE ledger = ? AND idx >= ? AND idx < ? ORDER BY idx", id, lo, hi)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []ledger.Entry
+	for rows.Next() {
+		var e ledger.Entry
+		var idx int64
+		var salt []byte
+		var time sql.NullInt64
+		if err := rows.Scan(&idx, &e.Leaf, &salt, &time, &e.Body); err != nil {
+			return nil, err
+		}
+		if idx != lo+int64(len(out)) {
+			return nil, &ledger.At{First: lo + int64(len(out)), Last: idx - 1, Err: ledger.ErrTruncated}
+		}
+		if copy(e.Salt[:], salt) != len(salt) || (salt != nil && len(salt) != len(e.Salt)) {
+			return nil, &ledger.At{First: idx, Last: idx, Err: fmt.Errorf("%w: a salt of %d bytes", ledger.ErrCommitment, len(salt))}
+		}
+		e.Time = time.Int64
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}
+
+// Chunks yields every chunk of the held ledger from the one that holds entry
+// from, each with its proof against the held head.
+func (s *Store) Chunks(i Info, from int64) iter.Seq2[ledger.Chunk, error] {
+	return func(yield func(ledger.Chunk, error) bool) {
+		for start := from - from%ledger.ChunkSize; start < i.Size; start += ledger.ChunkSize {
+			c := ledger.Chunk{Start: start}
+			end := ledger.ChunkEnd(start, i.Size)
+			var err error
+			if c.Entries, err = s.page(i.id, start, end); err == nil && int64(len(c.Entries)) != end-start {
+				err = &ledger.At{First: start + int64(len(c.Entries)), Last: end - 1, Err: ledger.ErrTruncated}
+			}
+			if err == nil {
+				c.Proof, err = ledger.ProveChunk(s.Reader(i), start, i.Size)
+			}
+			if !yield(c, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Reader is the stored tree of a ledger as it was when i was read.
+func (s *Store) Reader(i Info) ledger.Reader { return reader{s.read, i} }
+
+type reader struct {
+	q    querier
+	info Info
+}
+
+func (r reader) Tree() (ledger.Tree, error) { return r.info.Tree, nil }
+
+func (r reader) Leaves(lo, hi int64) ([][]byte, error) {
+	rows, err := r.q.Query("SELECT leaf FROM entry WHERE ledger = ? AND idx >= ? AND idx < ? ORDER BY idx", r.info.id, lo, hi)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out [][]byte
+	for rows.Next() {
+		var leaf []byte
+		if err := rows.Scan(&leaf); err != nil {
+			return nil, err
+		}
+		out = append(out, leaf)
+	}
+	return out, rows.Err()
+}
+
+func (r reader) Node(level int, n int64) (h tlog.Hash, err error) {
+	var b []byte
+	if err := r.q.QueryRow("SELECT hash FROM node WHERE ledger = ? AND level = ? AND n = ?", r.info.id, level, n).Scan(&b); err != nil {
+		return h, fmt.Errorf("node %d at level %d of %v: %w", n, level, r.info.Origin, err)
+	}
+	if len(b) != len(h) {
+		return h, fmt.Errorf("node %d at level %d of %v: %d bytes", n, level, r.info.Origin, len(b))
+	}
+	return tlog.Hash(b), nil
+}

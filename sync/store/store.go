@@ -1,0 +1,160 @@
+// Package store keeps ledgers, anybody's, in one SQLite file: charters, heads,
+// entries, the tree's nodes, evidence of forks, and what the folder is pinned
+// to. A gateway, a steward's folder and a hub all use it.
+//
+// [Open] a file, [Store.Ingest] what others wrote, [Store.OpenAuthor] to write
+// oneself. [Journal] groups many small appends into one durable commit. The
+// store verifies whatever it takes in; it judges nobody's right to write: that
+// is the charters' and the projections' affair.
+//
+// Everything is durable when a call returns: WAL with synchronous=FULL. Several
+// processes may share the file; a command beside a running daemon is how
+// ledgers arrive on a stick.
+package store
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "github.com/mattn/go-sqlite3" // the driver
+)
+
+//go:embed schema.sql
+var schema string
+
+const schemaVersion = 1
+
+// Errors of the store.
+var (
+	ErrNoLedger = errors.New("no such ledger here")
+	ErrNewer    = errors.New("the file was written by newer software")
+	ErrNotFound = errors.New("not found")
+)
+
+// Store is an open file. It is safe for concurrent use.
+type Store struct {
+	write *sql.DB // one connection
+	read  *sql.DB
+	path  string
+}
+
+// Open opens or makes the file at path and brings its schema up to date. It
+// returns ErrNewer for a file of a later schema.
+func Open(path string) (*Store, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(abs, os.O_CREATE|os.O_RDWR, 0o600) // SQLite itself would use the umask's mode
+	if err != nil {
+		return nil, fmt.Errorf("open the ledgers: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	s := &Store{path: abs}
+	if s.write, err = Database(abs, 1); err != nil {
+		return nil, err
+	}
+	if err := Migrate(s.write, schemaVersion, schema); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", abs, err), s.write.Close())
+	}
+	if s.read, err = Database(abs, 4); err != nil {
+		return nil, errors.Join(err, s.write.Close())
+	}
+	return s, nil
+}
+
+// Database opens an SQLite file the way this house does, with at most conns
+// connections: WAL, synchronous=FULL, foreign keys, 10 s of patience with
+// other processes.
+func Database(path string, conns int) (*sql.DB, error) {
+	u := url.URL{Scheme: "file", Path: path, RawQuery: "_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_busy_timeout=10000&_txlock=immediate&_cache_size=-2000"}
+	db, err := sql.Open("sqlite3", u.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+// Migrate applies the schemas after the file's version, in order, and refuses
+// a file of a later version than the last of them.
+func Migrate(db *sql.DB, version int, schemas ...string) error {
+	return inTx(db, func(tx *sql.Tx) error {
+		var have int
+		if err := tx.QueryRow("PRAGMA user_version").Scan(&have); err != nil {
+			return err
+		}
+		if have > version {
+			return fmt.Errorf("%w: schema %d, this version knows %d", ErrNewer, have, version)
+		}
+		for v := have; v < version; v++ {
+			if _, err := tx.Exec(schemas[v]); err != nil {
+				return fmt.Errorf("schema %d: %w", v+1, err)
+			}
+		}
+		_, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", version))
+		return err
+	})
+}
+
+// Close closes the file.
+func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+
+// Path is the file's absolute path.
+func (s *Store) Path() string { return s.path }
+
+// Watch returns a function that reports whether anything, in this process or
+// another, has been committed since its last call. It holds a connection until
+// ctx ends.
+func (s *Store) Watch(ctx context.Context) (changed func() (bool, error), err error) {
+	conn, err := s.read.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { conn.Close() })
+	last := int64(-1)
+	return func() (bool, error) {
+		var v int64
+		if err := conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&v); err != nil {
+			return false, err
+		}
+		was := last
+		last = v
+		return v != was, nil
+	}, nil
+}
+
+func inTx(db *sql.DB, f func(*sql.Tx) error) error {
+	tx, err := db.Begin()
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+// Pin remembers a value under a name.
+func (s *Store) Pin(name string, value []byte) error {
+	_, err := s.write.Exec("INSERT INTO pin VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", name, value)
+	return err
+}
+
+// Pinned returns what was pinned, or ErrNotFound.
+func (s *Store) Pinned(name string) (value []byte, err error) {
+	err = s.read.QueryRow("SELECT value FROM pin WHERE name = ?", name).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("%w: %s", ErrNotFound, name)
+	}
+	return value, err
+}
