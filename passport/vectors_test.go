@@ -234,7 +234,7 @@ func TestWindowVectors(t *testing.T) {
 	t.Parallel()
 	for _, c := range vectors.Load(t, "window.txt", 2) {
 		t.Run(c.Name, func(t *testing.T) {
-			c.Text(t, "base45") // read by package qr's test
+			c.Text(t, "text") // read by package qr's test
 			key := keyOf(t, c)
 			s := passport.WindowStatement{
 				Community: c.Hex32(t, "community"),

@@ -49,7 +49,7 @@ func window(t testing.TB, name string) passport.Window {
 func TestVectors(t *testing.T) {
 	t.Parallel()
 	for _, c := range vectors.Load(t, "window.txt", 2) {
-		text := strings.ReplaceAll(c.Text(t, "base45"), "_", " ")
+		text := strings.ReplaceAll(c.Text(t, "text"), "_", " ")
 		w, err := Decode([]byte(text))
 		if err != nil {
 			t.Fatalf("%s: %v", c.Name, err)
@@ -113,30 +113,33 @@ func TestDecodeMalformed(t *testing.T) {
 	with := func(at int, v byte) string {
 		b := bytes.Clone(raw)
 		b[at] = v
-		return string(appendBase45(nil, b))
+		return prefix + string(appendBase45(nil, b))
 	}
 	for _, c := range []struct {
 		name, text string
 		want       error
 	}{
-		{"nothing", "", passport.ErrLength},
+		{"nothing", "", ErrPrefix},
+		{"the prefix alone", "T", passport.ErrLength},
 		{"4297 characters", strings.Repeat("0", MaxText+1), ErrTooLong},
 		{"a megabyte", strings.Repeat("A", 1<<20), ErrTooLong},
-		{"4296 characters", strings.Repeat("0", MaxText), passport.ErrLength},
-		{"lower case", strings.ToLower(good), ErrAlphabet},
-		{"one lower case", "k" + good[1:], ErrAlphabet},
+		{"4296 characters", prefix + strings.Repeat("0", MaxText-1), passport.ErrLength},
+		{"4294 characters", prefix + strings.Repeat("0", MaxText-3), passport.ErrLength},
+		{"lower case", strings.ToLower(good), ErrPrefix},
+		{"one lower case", good[:1] + "k" + good[2:], ErrAlphabet},
 		{"line feed", good + "\n", ErrAlphabet},
 		{"carriage return", good + "\r", ErrAlphabet},
 		{"UTF-8", good[:len(good)-2] + "é", ErrAlphabet},
-		{"a NUL", "\x00" + good[1:], ErrAlphabet},
-		{"a link", "https://example.org/0", ErrAlphabet},
-		{"a space before", " " + good, ErrCut},
+		{"a NUL", good[:1] + "\x00" + good[2:], ErrAlphabet},
+		{"a link", "https://example.org/0", ErrPrefix},
+		{"a space before", " " + good, ErrPrefix},
+		{"the prefix lost", good[1:], ErrPrefix},
 		{"cut by one", good[:len(good)-1], ErrOverflow},
 		{"cut by two", good[:len(good)-2], ErrCut},
 		{"cut by a group", good[:len(good)-3], passport.ErrLength},
 		{"a group more", good + "000", passport.ErrLength},
-		{"twice", good + good, passport.ErrLength},
-		{"three characters above 65535", ":::" + good[3:], ErrOverflow},
+		{"twice", good + good, ErrCut},
+		{"three characters above 65535", "T:::" + good[4:], ErrOverflow},
 		{"two characters above 255", good + "::", ErrOverflow},
 		{"version 0", with(0, 0), passport.ErrVersion},
 		{"version 2", with(0, 2), passport.ErrVersion},

@@ -1,0 +1,60 @@
+# `make test` is the whole truth: it installs what it needs and runs everything.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+GO ?= go
+export CGO_ENABLED := 1
+
+# Debian packages, and a file that each of them brings.
+NEEDS := gcc:/usr/bin/gcc zbar-tools:/usr/bin/zbarimg qemu-system-arm:/usr/bin/qemu-system-aarch64 \
+	gcc-aarch64-linux-gnu:/usr/bin/aarch64-linux-gnu-gcc libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.a
+
+# Packages whose goroutines share something.
+RACE := ./cmd/internal/... ./edge/... ./hw/... ./sync/...
+
+FUZZTIME ?= 1m
+
+.PHONY: build test setup lint unit race fuzz bench clean
+
+build: ## bin/tombolo and bin/tombolod
+	$(GO) build -o bin/ ./cmd/tombolo ./cmd/tombolod
+
+test: setup lint unit race ## everything that CI runs
+
+setup:
+	@missing=(); for need in $(NEEDS); do [ -e "$${need#*:}" ] || missing+=("$${need%%:*}"); done; \
+	command -v node >/dev/null || missing+=(nodejs npm); \
+	if [ $${#missing[@]} -gt 0 ]; then \
+		echo "installing $${missing[*]}"; \
+		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		$$sudo apt-get update -qq; \
+		DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; \
+	fi
+	$(GO) mod download
+
+lint:
+	@unformatted=$$(gofmt -l cmd edge firmware hw passport sync); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	$(GO) mod verify >/dev/null
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+unit: ## unit, property, vectors, fuzz seeds, end to end, emulated board
+	$(GO) test -count=1 -timeout 20m ./...
+
+race:
+	$(GO) test -count=1 -timeout 20m -race -short $(RACE)
+
+fuzz: ## every fuzzer for FUZZTIME each
+	@for package in $$($(GO) list ./...); do \
+		for fuzzer in $$($(GO) test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
+			echo "$$package $$fuzzer"; \
+			$(GO) test -run '^$$' -fuzz "^$$fuzzer\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean:
+	rm -rf bin testdata/viem/node_modules

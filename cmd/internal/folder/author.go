@@ -1,0 +1,97 @@
+package folder
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+
+	"tombolo/sync/ledger"
+	"tombolo/sync/store"
+)
+
+// writing says with which key and by whose word each kind of ledger is written.
+var writing = map[ledger.LogKind]struct {
+	key  Role
+	role ledger.AuthorRole
+}{
+	ledger.CommunityLog: {IssuerKey, ledger.Issuer},
+	ledger.NodeLog:      {StewardKey, ledger.Steward},
+	ledger.DoorLog:      {SigningKey, ""},
+}
+
+// belongs is the chain of charters that ledgers of a kind begin with.
+func (f *Folder) belongs(kind ledger.LogKind) (ledger.Charters, error) {
+	if kind == ledger.CommunityLog {
+		return f.Community()
+	}
+	return f.Node()
+}
+
+// Author prepares to write this folder's own ledger of a kind. It returns
+// [ErrNoKey], or [ErrNotAuthor] when no charter in force names the key, or the
+// gateway was not enrolled.
+func (f *Folder) Author(kind ledger.LogKind) (*store.Author, error) {
+	w, ok := writing[kind]
+	if !ok {
+		return nil, fmt.Errorf("no key writes %q ledgers", kind)
+	}
+	community, err := f.CommunityID()
+	if err != nil {
+		return nil, err
+	}
+	if community.IsZero() {
+		return nil, ErrUnpinned
+	}
+	chain, err := f.belongs(kind)
+	if err != nil {
+		return nil, err
+	}
+	key, err := f.Key(w.key)
+	if err != nil {
+		return nil, err
+	}
+	pub := key.Public().(ed25519.PublicKey)
+	switch {
+	case kind == ledger.DoorLog:
+		if name, err := f.Gateway(); err != nil {
+			return nil, err
+		} else if name == "" {
+			return nil, fmt.Errorf("%w: the gateway was not enrolled; take its gateway.request to a steward", ErrNotAuthor)
+		}
+	default:
+		if a, ok := author(chain, w.role, ledger.KeyIDOf(pub)); !ok || a.Retired {
+			return nil, fmt.Errorf("%w: the charter of %q in force does not name this folder's %s key %s; whoever holds its charter keys can add it (`tombolo charter update`)",
+				ErrNotAuthor, chain.Latest().Slug, w.role, hex.EncodeToString(pub))
+		}
+	}
+	guard, err := guard()
+	if err != nil {
+		return nil, err
+	}
+	return f.store.OpenAuthor(store.AuthorConfig{
+		Key: key, Community: community, Kind: kind, Charter: chain.ID(),
+		Guard: guard, Now: f.Now, Rand: rand.Reader,
+	})
+}
+
+// guard is the default one; TOMBOLO_GUARD names another directory.
+func guard() (store.Guard, error) {
+	g, err := store.DefaultGuard()
+	if dir := os.Getenv("TOMBOLO_GUARD"); dir != "" {
+		g.Dir = dir
+	}
+	return g, err
+}
+
+// author finds a key among a charter's authors, retired ones included: no
+// version of a charter ever leaves one out.
+func author(chain ledger.Charters, role ledger.AuthorRole, id ledger.KeyID) (ledger.Author, bool) {
+	for _, a := range chain.Latest().Authors {
+		if a.Role == role && ledger.KeyIDOf(a.Key[:]) == id {
+			return a, true
+		}
+	}
+	return ledger.Author{}, false
+}

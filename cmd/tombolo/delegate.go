@@ -1,0 +1,221 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tombolo/cmd/internal/folder"
+	"tombolo/passport"
+)
+
+// delegateFlags is what a delegation says.
+type delegateFlags struct {
+	key, scope, mode string
+	number           uint64
+	valid            span
+	out              string
+	wallet           walletFlags
+}
+
+func (e *env) doorkeyDelegate() *cobra.Command {
+	var d delegateFlags
+	c := verb("delegate", "As the passport's owner, let a door key speak for it", func(c *cobra.Command, _ []string) error {
+		if d.wallet.given() != 1 {
+			return usage("%s: say how the wallet signs: --wallet KEYSTORE.json, or --typed-data and then --signature 0x…", c.CommandPath())
+		}
+		key, err := readSoftKey(d.key)
+		if err != nil {
+			return err
+		}
+		if d.out == "" {
+			d.out = fmt.Sprintf("passport-%d-%s.delegation", d.number, key.Key().ID().String()[:8])
+		}
+		return e.open(false, func(f *folder.Folder) error { return e.delegate(f, key, &d) })
+	})
+	c.Flags().StringVar(&d.key, "key", "", "the door key's file")
+	c.Flags().Uint64Var(&d.number, "passport", 0, "passport's number")
+	c.Flags().StringVar(&d.scope, "scope", "community", "where it opens: community, node, or door:NAME")
+	c.Flags().StringVar(&d.mode, "mode", "", "tap, window (codes) or tap+window (default all that the key can)")
+	d.valid.flags(c)
+	c.Flags().StringVar(&d.out, "out", "", "file for the delegation (default passport-N-KEY.delegation)")
+	d.wallet.flags(c)
+	return need(c, "key", "passport")
+}
+
+// draftOf is where a delegation waits for the wallet's answer.
+func draftOf(out string) string { return out + ".draft" }
+
+func (e *env) delegate(f *folder.Folder, key *passport.SoftKey, d *delegateFlags) error {
+	dom, del, err := e.delegation(f, key, d)
+	if err != nil {
+		return err
+	}
+	var wallet []byte
+	switch {
+	case d.wallet.typedData:
+		return e.typedData(dom, del, d.out)
+	case d.wallet.signature != "":
+		if wallet, err = d.wallet.answer(); err != nil {
+			return err
+		}
+	default:
+		priv, err := d.wallet.open(e)
+		if err != nil {
+			return err
+		}
+		sig, err := passport.SignDelegation(priv, dom, del)
+		if err != nil {
+			return err
+		}
+		wallet = sig[:]
+	}
+	possession, err := key.Sign(passport.PossessionChallenge(del.Digest(dom)))
+	if err != nil {
+		return err
+	}
+	signed, err := passport.NewSignedDelegation(dom, del, wallet, possession)
+	if err != nil {
+		return err
+	}
+	signer, err := signed.Verify([]passport.Domain{dom})
+	if err != nil {
+		return err
+	}
+	if err := e.isOwner(f, del.Passport, signer); err != nil {
+		return err
+	}
+	text, err := marshalDelegation(signed)
+	if err != nil {
+		return err
+	}
+	if err := folder.WriteFile(d.out, text, 0o644); err != nil {
+		return err
+	}
+	if err := os.Remove(draftOf(d.out)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return e.print(struct {
+		Passport uint64         `json:"passport"`
+		Key      passport.KeyID `json:"key"`
+		Mode     string         `json:"mode"`
+		From     stamp          `json:"from"`
+		Until    stamp          `json:"until"`
+		Wallet   address        `json:"wallet"`
+		File     string         `json:"file"`
+	}{uint64(del.Passport), del.Key.ID(), del.Mode.String(), asOf(del.NotBefore), asOf(del.NotAfter), signer, d.out},
+		"%s: door key %s speaks for passport %d by %s, from %s until %s; signed by %s. Give it to an issuer, who enters it with `tombolo doorkey add`.\n",
+		d.out, del.Key.ID().String()[:16], del.Passport, del.Mode, when(asTime(asOf(del.NotBefore))), when(asTime(asOf(del.NotAfter))), (*address)(&signer))
+}
+
+// typedData prints what the wallet signs, and keeps it for the answer.
+func (e *env) typedData(dom passport.Domain, del passport.Delegation, out string) error {
+	data, err := del.TypedData(dom)
+	if err != nil {
+		return err
+	}
+	draft, err := marshalDraft(dom, del)
+	if err != nil {
+		return err
+	}
+	if err := folder.WriteFile(draftOf(out), draft, 0o600); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.Out, "%s\n", data)
+	return err
+}
+
+// delegation is what is to be signed: what was drafted when this is the wallet's
+// answer, and otherwise what the flags say.
+func (e *env) delegation(f *folder.Folder, key *passport.SoftKey, d *delegateFlags) (dom passport.Domain, del passport.Delegation, err error) {
+	if d.wallet.signature != "" {
+		text, err := folder.ReadFile(draftOf(d.out), 4096)
+		if errors.Is(err, fs.ErrNotExist) {
+			return dom, del, fmt.Errorf("%s is not there: ask for --typed-data first, with the same --key, --passport and --out", draftOf(d.out))
+		}
+		if err != nil {
+			return dom, del, err
+		}
+		if dom, del, err = parseDraft(text); err != nil {
+			return dom, del, fmt.Errorf("%s: %w", draftOf(d.out), err)
+		}
+		if del.Key != key.Key() || uint64(del.Passport) != d.number {
+			return dom, del, fmt.Errorf("%s is about the key %v and passport %d: use the same --key and --passport as for --typed-data", draftOf(d.out), del.Key.ID(), del.Passport)
+		}
+		return dom, del, nil
+	}
+	if err := d.valid.fill(e.Now()); err != nil {
+		return dom, del, err
+	}
+	mode := passport.ModeTap | passport.ModeWindow
+	if key.Key().Kind.Card() {
+		mode = passport.ModeTap
+	}
+	if d.mode != "" {
+		if mode, err = passport.ParseMode(d.mode); err != nil {
+			return dom, del, usage("--mode %s: %w", d.mode, err)
+		}
+	}
+	community, err := f.Community()
+	if err != nil {
+		return dom, del, err
+	}
+	scope, err := scopeOf(f, d.scope)
+	if err != nil {
+		return dom, del, err
+	}
+	now := community.Latest()
+	dom = passport.Domain{ChainID: now.ChainID, Registry: now.Registry}
+	del = passport.Delegation{Passport: passport.ID(d.number), Key: key.Key(),
+		NotBefore: uint64(d.valid.from.Unix()), NotAfter: uint64(d.valid.until.Unix()), Scope: scope, Mode: mode}
+	return dom, del, del.Validate()
+}
+
+func scopeOf(f *folder.Folder, s string) (passport.Target, error) {
+	if s == "community" {
+		return passport.Target{}, nil
+	}
+	door, isDoor := strings.CutPrefix(s, "door:")
+	if s != "node" && !isDoor {
+		return passport.Target{}, usage("--scope %s: want community, node or door:NAME", s)
+	}
+	node, err := f.Node()
+	if err != nil {
+		return passport.Target{}, err
+	}
+	if !isDoor {
+		return passport.NodeTarget(passport.NodeID(node.ID())), nil
+	}
+	return doorTarget(f, passport.NodeID(node.ID()), door)
+}
+
+// doorTarget refuses a door that the newest policy that is held here, if any,
+// does not know.
+func doorTarget(f *folder.Folder, node passport.NodeID, door string) (t passport.Target, err error) {
+	if err := checkDoor(f, door); err != nil {
+		return t, err
+	}
+	return passport.DoorTarget(node, door), nil
+}
+
+// isOwner compares a wallet with the passport's owner, as far as this folder
+// knows the passport.
+func (e *env) isOwner(f *folder.Folder, n passport.ID, signer [20]byte) error {
+	all, err := readMembers(f)
+	if err != nil {
+		return err
+	}
+	m := all.byNumber[uint64(n)]
+	if m == nil || !m.admitted() {
+		e.warn("this folder does not know passport %d, so nothing was compared with its owner", n)
+		return nil
+	}
+	if owner := m.standing().owner; signer != owner {
+		return fmt.Errorf("the wallet that signed is %s, and passport %d belongs to %s: sign with the owner's wallet, and exactly what was printed", (*address)(&signer), n, (*address)(&owner))
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tombolo/cmd/internal/folder"
+	"tombolo/edge/strict"
+	"tombolo/sync/ledger"
+)
+
+func (e *env) homeCmd() *cobra.Command {
+	return group("home", "Who lives behind which door", e.homeAdd(), e.homeEnd(), e.homeList())
+}
+
+// home is a door and a passport whose holder lives or lived behind it.
+type home struct {
+	Door     string `json:"door"`
+	Passport uint64 `json:"passport"`
+	Since    stamp  `json:"since"`
+	Notice   string `json:"notice"`
+	Ends     stamp  `json:"ends"` // null: not ended
+	Why      string `json:"why,omitempty"`
+
+	notice time.Duration
+}
+
+func (h home) over(now time.Time) bool {
+	ends := asTime(h.Ends)
+	return !ends.IsZero() && !now.Before(ends)
+}
+
+// homes plays the entries about homes in the order of their times, as gateways
+// do. A gateway counts a notice from when it heard of it, so that its end may be
+// later than the one given here.
+func homes(f *folder.Folder) ([]home, error) {
+	var events []folder.Record
+	for r, err := range f.Counted(ledger.NodeLog) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Kind == ledger.KindHome || r.Kind == ledger.KindHomeEnded {
+			events = append(events, r)
+		}
+	}
+	slices.SortStableFunc(events, func(a, b folder.Record) int { return a.Time.Compare(b.Time) })
+	type place struct {
+		door     string
+		passport uint64
+	}
+	all := map[place]*home{}
+	for _, r := range events {
+		switch b := r.Body.(type) {
+		case *ledger.Home:
+			all[place{b.Door, b.Passport}] = &home{Door: b.Door, Passport: b.Passport, Since: stamp(r.Time),
+				Notice: strict.Duration(time.Duration(b.Notice) * time.Second).String(), notice: time.Duration(b.Notice) * time.Second}
+		case *ledger.HomeEnded:
+			h := all[place{b.Door, b.Passport}]
+			if h == nil {
+				continue
+			}
+			if ends := later(unix(b.Ends), r.Time.Add(h.notice)); asTime(h.Ends).IsZero() || ends.Before(asTime(h.Ends)) {
+				h.Ends, h.Why = stamp(ends), b.Why
+			}
+		}
+	}
+	var out []home
+	for _, h := range all {
+		out = append(out, *h)
+	}
+	slices.SortFunc(out, func(a, b home) int { return cmp.Or(cmp.Compare(a.Door, b.Door), cmp.Compare(a.Passport, b.Passport)) })
+	return out, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func findHome(all []home, door string, number uint64) *home {
+	for i := range all {
+		if all[i].Door == door && all[i].Passport == number {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+func (e *env) homeAdd() *cobra.Command {
+	var door string
+	var n uint64
+	notice := strict.Duration(30 * 24 * time.Hour)
+	c := verb("add", "Say that a passport's holder lives behind a door: nothing but the notice takes that away", func(*cobra.Command, []string) error {
+		if time.Duration(notice) > ledger.MaxNotice*time.Second {
+			return usage("--notice %v: at most %d days", notice, ledger.MaxNotice/86400)
+		}
+		return e.open(false, func(f *folder.Folder) error {
+			if err := e.homeDoor(f, door); err != nil {
+				return err
+			}
+			all, err := readMembers(f)
+			if err != nil {
+				return err
+			}
+			if m := all.byNumber[n]; m == nil || !m.admitted() {
+				return fmt.Errorf("no issuer has admitted passport %d, as far as this folder knows: import the community's ledgers, or see `tombolo passport list`", n)
+			}
+			have, err := homes(f)
+			if err != nil {
+				return err
+			}
+			if h := findHome(have, door, n); h != nil && asTime(h.Ends).IsZero() {
+				return fmt.Errorf("passport %d has its home behind %q already, since %s", n, door, when(asTime(h.Since)))
+			}
+			b := &ledger.Home{Door: door, Passport: n, Notice: uint32(time.Duration(notice) / time.Second)}
+			if err := e.write(f, ledger.NodeLog, b); err != nil {
+				return err
+			}
+			return e.print(home{Door: door, Passport: n, Since: stamp(e.Now()), Notice: notice.String()},
+				"passport %d has its home behind %s, with a notice of %v\n", n, door, notice)
+		})
+	})
+	c.Flags().StringVar(&door, "door", "", "door, by its name in the policy")
+	c.Flags().Uint64Var(&n, "passport", 0, "passport's number")
+	c.Flags().TextVar(&notice, "notice", notice, "time that has to pass between the end's announcement and the end")
+	return need(c, "door", "passport")
+}
+
+// homeDoor holds a door against the newest policy.
+func (e *env) homeDoor(f *folder.Folder, door string) error {
+	signed, err := newestPolicy(f)
+	if err != nil {
+		return err
+	}
+	if signed == nil {
+		return fmt.Errorf("no policy is signed yet, so there is no door %q: `tombolo node policy sign FILE` first", door)
+	}
+	p, err := signed.parse()
+	if err != nil {
+		return err
+	}
+	d := p.Doors[door]
+	if d == nil {
+		return fmt.Errorf("policy version %d knows no door %q%v", p.Version, door, strict.Hint(door, sortedKeys(p.Doors), "; it has no doors"))
+	}
+	if !d.Home {
+		return fmt.Errorf("door %q is no home by policy version %d: set home = true in the policy and sign it", door, p.Version)
+	}
+	return nil
+}
+
+func (e *env) homeEnd() *cobra.Command {
+	var door, why string
+	var n uint64
+	var at moment
+	c := verb("end", "End a home, after its notice", func(*cobra.Command, []string) error {
+		return e.open(false, func(f *folder.Folder) error {
+			have, err := homes(f)
+			if err != nil {
+				return err
+			}
+			h := findHome(have, door, n)
+			if h == nil {
+				return fmt.Errorf("passport %d has no home behind %q; see `tombolo home list`", n, door)
+			}
+			if h.over(e.Now()) {
+				return fmt.Errorf("that home ended on %s", when(asTime(h.Ends)))
+			}
+			ends := later(at.Time, e.Now())
+			if err := e.write(f, ledger.NodeLog, &ledger.HomeEnded{Door: door, Passport: n, Ends: ends.Unix(), Why: why}); err != nil {
+				return err
+			}
+			if have, err = homes(f); err != nil {
+				return err
+			}
+			h = findHome(have, door, n)
+			return e.print(h, "The home of passport %d behind %s ends on %s, after a notice of %s; a gateway that hears of it later counts the notice from then. Until that time its people open the door.\n",
+				n, door, when(asTime(h.Ends)), h.Notice)
+		})
+	})
+	c.Flags().StringVar(&door, "door", "", "door, by its name in the policy")
+	c.Flags().Uint64Var(&n, "passport", 0, "passport's number")
+	c.Flags().StringVar(&why, "why", "", "the reason, at most 200 characters")
+	c.Flags().Var(&at, "at", "not before this time; the notice counts in any case")
+	return need(c, "door", "passport", "why")
+}
+
+func (e *env) homeList() *cobra.Command {
+	return verb("list", "List the homes", func(*cobra.Command, []string) error {
+		return e.open(false, func(f *folder.Folder) error {
+			all, err := homes(f)
+			if err != nil {
+				return err
+			}
+			return table(e, all, "There are no homes.", []string{"DOOR", "PASSPORT", "SINCE", "NOTICE", "ENDS"}, func(h home) []string {
+				return []string{h.Door, fmt.Sprint(h.Passport), when(asTime(h.Since)), h.Notice, when(asTime(h.Ends))}
+			})
+		})
+	})
+}

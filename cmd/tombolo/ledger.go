@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"tombolo/cmd/internal/folder"
+	"tombolo/sync/ledger"
+	"tombolo/sync/store"
+)
+
+func (e *env) ledgerCmd() *cobra.Command {
+	return group("ledger", "Signed logs, and the files in which they travel", e.ledgerShow(), e.ledgerVerify(), e.ledgerExport(), e.ledgerImport())
+}
+
+// ledgerRow is a ledger that was exported or imported.
+type ledgerRow struct {
+	Origin  string `json:"origin"`
+	Kind    string `json:"kind"`
+	Entries int64  `json:"entries"`
+	Added   *int64 `json:"added,omitempty"`
+	Fresh   bool   `json:"fresh,omitempty"`
+	Forked  bool   `json:"forked,omitempty"`
+	Refused string `json:"refused,omitempty"`
+}
+
+func (e *env) ledgerExport() *cobra.Command {
+	var names []string
+	var out string
+	c := verb("export", "Write the charters and ledgers to a file, to be carried to gateways, issuers and stewards", func(*cobra.Command, []string) error {
+		kinds, err := logKinds(names)
+		if err != nil {
+			return err
+		}
+		return e.open(false, func(f *folder.Folder) error {
+			var done []store.Info
+			err := folder.WriteTo(out, 0o600, func(w io.Writer) (err error) {
+				done, err = f.Export(w, kinds, e.progress())
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			var rows []ledgerRow
+			for _, i := range done {
+				rows = append(rows, ledgerRow{Origin: i.Origin.String(), Kind: string(i.Origin.Kind), Entries: i.Size})
+			}
+			return table(e, rows, out+": the charters; there are no ledgers of that kind", []string{"LEDGER", "ENTRIES"}, func(r ledgerRow) []string {
+				return []string{r.Origin, fmt.Sprint(r.Entries)}
+			})
+		})
+	})
+	c.Flags().StringSliceVar(&names, "kind", []string{"community", "node"}, "community, node, door; door logs say who went where and are left out unless named")
+	c.Flags().StringVar(&out, "out", "", "file to write")
+	return need(c, "out")
+}
+
+// charterRow is a charter that was imported.
+type charterRow struct {
+	Charter string `json:"charter"` // community or node
+	Slug    string `json:"slug"`
+	Version uint64 `json:"version"`
+	Added   bool   `json:"added"`
+	Pinned  bool   `json:"pinned,omitempty"`
+	Refused string `json:"refused,omitempty"`
+}
+
+func (e *env) ledgerImport() *cobra.Command {
+	var pin bool
+	c := verb("import FILE", "Take in a file that `ledger export` wrote, as far as the charters here vouch for it", func(_ *cobra.Command, args []string) error {
+		r, err := os.Open(args[0])
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		return e.open(pin, func(f *folder.Folder) error {
+			report, err := f.Import(r, pin, e.progress())
+			if printed := e.printImport(report); printed != nil {
+				return printed
+			}
+			if errors.Is(err, folder.ErrUnpinned) {
+				return fmt.Errorf("%s: %w. To pin to what is in it, compare the community's id with somebody you trust afterwards (`tombolo charter show`)", args[0], err)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			if report.Refused() {
+				return fmt.Errorf("%s: not all of it was taken in", args[0])
+			}
+			return nil
+		})
+	})
+	c.Flags().BoolVar(&pin, "pin", false, "trust the charters in it, if this folder belongs to no community or no node yet")
+	return c
+}
+
+func (e *env) printImport(report folder.ImportReport) error {
+	reason := func(err error) string {
+		if err == nil {
+			return ""
+		}
+		return err.Error()
+	}
+	for _, c := range report.Charters {
+		if c.Refused == nil && !c.Added && !e.json {
+			continue
+		}
+		text := "taken in"
+		if c.Pinned {
+			text = "pinned: this folder belongs to it from now on"
+		}
+		if c.Refused != nil {
+			text = "REFUSED: " + c.Refused.Error()
+		}
+		if err := e.print(charterRow{string(c.Kind), c.Slug, c.Version, c.Added, c.Pinned, reason(c.Refused)},
+			"charter of %s %s, version %d: %s\n", c.Kind, c.Slug, c.Version, text); err != nil {
+			return err
+		}
+	}
+	for _, l := range report.Ledgers {
+		name, kind := "a ledger", ""
+		if l.Origin != (ledger.Origin{}) {
+			name, kind = l.Origin.String(), string(l.Origin.Kind)
+		}
+		text := fmt.Sprintf("%d entries, nothing new", l.Size)
+		switch {
+		case l.Forked:
+			text = "REFUSED: its author signed two histories; the proof is kept here"
+		case l.Refused != nil:
+			text = "REFUSED: " + l.Refused.Error()
+		case l.Added > 0:
+			text = fmt.Sprintf("%d entries, %d of them new", l.Size, l.Added)
+		case l.Fresh:
+			text = fmt.Sprintf("%d entries, none new, freshly signed", l.Size)
+		}
+		if err := e.print(ledgerRow{name, kind, l.Size, &l.Added, l.Fresh, l.Forked, reason(l.Refused)}, "%s: %s\n", name, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,25 @@
+// Command tombolo is what stewards, issuers and residents type: it makes
+// communities and nodes, admits people, binds their door keys, signs a node's
+// policy, enrols gateways, and carries and verifies ledgers as files. It needs
+// no network.
+//
+// Commands are a noun and a verb; `tombolo help` lists them. What a program
+// would read comes as JSON with --json. The exit status is 0, 1 after an error
+// and 2 when the command line was not understood.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	e := &env{Now: time.Now, Sleep: sleep, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+	code := e.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/accounts/keystore"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/signer/core/apitypes"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"tombolo/cmd/internal/folder"
+	"tombolo/sync/ledger"
+	"tombolo/sync/store"
+)
+
+// TestMain lets scripts run the real command, with the clock that they set, and
+// what stands on the other side of it: a wallet, a gateway.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"tombolo": func() {
+			e := &env{Now: testNow, Sleep: sleep, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
+			os.Exit(e.run(context.Background(), os.Args[1:]))
+		},
+		"wallet":   tool(walletTool),
+		"keystore": tool(keystoreTool),
+		"gateway":  tool(gatewayTool),
+		"flip":     tool(flipTool),
+	})
+}
+
+// testNow is the time that a script sets in NOW.
+func testNow() time.Time {
+	t, err := time.Parse(time.RFC3339, os.Getenv("NOW"))
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func tool(run func(args []string) error) func() {
+	return func() {
+		if err := run(os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// walletTool is some wallet: it answers eth_signTypedData_v4 for the private key
+// with that small number, by go-ethereum's own reading of the JSON.
+func walletTool(args []string) error {
+	key, err := crypto.HexToECDSA(fmt.Sprintf("%064s", args[0]))
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(args[1])
+	if err != nil {
+		return err
+	}
+	var data apitypes.TypedData
+	if err := json.Unmarshal(text, &data); err != nil {
+		return err
+	}
+	digest, _, err := apitypes.TypedDataAndHash(data)
+	if err != nil {
+		return err
+	}
+	sig, err := crypto.Sign(digest, key)
+	if err != nil {
+		return err
+	}
+	sig[64] += 27
+	_, err = fmt.Printf("0x%x\n", sig)
+	return err
+}
+
+// keystoreTool writes the wallet with that private key under a password.
+func keystoreTool(args []string) error {
+	text, err := newKeystore(args[0], args[1])
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(args[2], text, 0o600)
+}
+
+func newKeystore(number, password string) ([]byte, error) {
+	secret, err := hex.DecodeString(fmt.Sprintf("%064s", number))
+	if err != nil {
+		return nil, err
+	}
+	key, err := crypto.ToECDSA(secret)
+	if err != nil {
+		return nil, err
+	}
+	c, err := keystore.EncryptDataV3(secret, []byte(password), keystore.LightScryptN, 1)
+	if err != nil {
+		return nil, err
+	}
+	owner := walletAddress(key)
+	return json.Marshal(map[string]any{"version": 3, "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "address": hex.EncodeToString(owner[:]), "crypto": c, "x-wallet": "unknown keys are other people's"})
+}
+
+// gatewayTool is the daemon's part: gateway new DIR NAME, gateway enrol DIR FILE,
+// gateway log DIR N (a door log of N decisions), gateway key DIR.
+func gatewayTool(args []string) error {
+	f, err := folder.Open(args[1], args[0] == "new")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	f.Now = testNow
+	switch args[0] {
+	case "new":
+		_, err := f.NewGateway(args[2])
+		return err
+	case "key":
+		pub, err := f.Public(folder.SigningKey)
+		fmt.Printf("%x\n", pub)
+		return err
+	case "enrol":
+		approval, err := os.Open(args[2])
+		if err != nil {
+			return err
+		}
+		defer approval.Close()
+		name, err := f.Enrol(approval)
+		fmt.Println(name)
+		return err
+	case "log":
+		n, err := strconv.Atoi(args[2])
+		if err != nil {
+			return err
+		}
+		a, err := f.Author(ledger.DoorLog)
+		if err != nil {
+			return err
+		}
+		drafts := []store.Draft{{Body: &ledger.Boot{Software: "tombolod test", Kinds: ledger.KnownKinds(), Clock: "known"}, Time: f.Now()}}
+		for i := range n {
+			drafts = append(drafts, store.Draft{Body: &ledger.Decision{Seq: uint64(i) + 1, Door: "front", Mode: "window", Granted: true, Reason: "granted", Passport: 1}, Time: f.Now()})
+		}
+		_, err = a.Append(drafts...)
+		return err
+	}
+	return fmt.Errorf("gateway %s?", args[0])
+}
+
+// flipTool flips a bit of the byte after the nth occurrence of a text.
+func flipTool(args []string) error {
+	b, err := os.ReadFile(args[0])
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(args[2])
+	if err != nil {
+		return err
+	}
+	at := 0
+	for range n {
+		i := strings.Index(string(b[at:]), args[1])
+		if i < 0 {
+			return fmt.Errorf("%s: no %d times %q", args[0], n, args[1])
+		}
+		at += i + len(args[1])
+	}
+	b[at] ^= 1
+	return os.WriteFile(args[0], b, 0o600)
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("TOMBOLO_DIR", filepath.Join(e.WorkDir, "steward"))
+			e.Setenv("TOMBOLO_GUARD", filepath.Join(e.WorkDir, "guard"))
+			e.Setenv("TZ", "UTC")
+			e.Setenv("NOW", "2026-03-01T12:00:00Z")
+			e.Setenv("REGISTRY", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed")
+			e.Setenv("ALICE", "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf") // private key 1
+			e.Setenv("BOB", "0x2B5AD5c4795c026514f8317c7a215E218DcCD6cF")   // private key 2
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+			"json":  checkJSON,
+			"keep":  keep,
+			"age":   age,
+		},
+	})
+}
+
+// exits STATUS COMMAND…: the command ends with that status.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := "0"
+	if err != nil {
+		got = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if neg || got != args[0] {
+		ts.Fatalf("exit status %s, want %s", got, args[0])
+	}
+}
+
+// json [N] [FIELD=VALUE…]: the last command printed N values of JSON, or at least
+// one, each on a line of its own unless there is one only, and the last of them
+// has these fields.
+func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile("stdout")
+	values := 0
+	var last map[string]any
+	for d := json.NewDecoder(strings.NewReader(text)); d.More(); values++ {
+		last = nil
+		ts.Check(d.Decode(&last))
+	}
+	if lines := strings.Count(text, "\n"); values == 0 || (values > 1 && lines != values) {
+		ts.Fatalf("%d values on %d lines", values, lines)
+	}
+	if len(args) > 0 && !strings.Contains(args[0], "=") {
+		if args[0] != strconv.Itoa(values) {
+			ts.Fatalf("%d values, want %s", values, args[0])
+		}
+		args = args[1:]
+	}
+	for _, a := range args {
+		field, want, _ := strings.Cut(a, "=")
+		if got := fmt.Sprint(last[field]); (got != want) != neg {
+			ts.Fatalf("%s is %q, want %q", field, got, want)
+		}
+	}
+}
+
+// keep NAME [FIELD]: a variable holds what the last command printed, or a field
+// of its JSON.
+func keep(ts *testscript.TestScript, _ bool, args []string) {
+	value := strings.TrimSpace(ts.ReadFile("stdout"))
+	if len(args) == 2 {
+		var v map[string]any
+		ts.Check(json.Unmarshal([]byte(value), &v))
+		value = fmt.Sprint(v[args[1]])
+	}
+	ts.Setenv(args[0], value)
+}
+
+// age DURATION: that much later.
+func age(ts *testscript.TestScript, _ bool, args []string) {
+	d, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	now, err := time.Parse(time.RFC3339, ts.Getenv("NOW"))
+	ts.Check(err)
+	ts.Setenv("NOW", now.Add(d).Format(time.RFC3339))
+}
+

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tombolo/cmd/internal/folder"
+	"tombolo/sync/ledger"
+	"tombolo/sync/store"
+)
+
+// env is what a command has of the world.
+type env struct {
+	Now      func() time.Time
+	Sleep    func(context.Context, time.Duration) error
+	In       io.Reader
+	Out, Err io.Writer
+
+	dir  string
+	json bool
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// usageError is a command line that was not understood: exit status 2.
+type usageError struct{ error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errTold is an error whose text was printed already.
+var errTold = errors.New("see above")
+
+func (e *env) run(ctx context.Context, args []string) int {
+	root := e.root()
+	root.SetArgs(args)
+	root.SetIn(e.In)
+	root.SetOut(e.Out)
+	root.SetErr(e.Err)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	if _, bad := errors.AsType[usageError](err); bad {
+		fmt.Fprintf(e.Err, "tombolo: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
+		return 2
+	}
+	if !errors.Is(err, errTold) {
+		fmt.Fprintf(e.Err, "tombolo: %v\n", err)
+	}
+	return 1
+}
+
+func (e *env) root() *cobra.Command {
+	root := group("tombolo", "An access-control system whose every word is signed",
+		e.communityCmd(), e.nodeCmd(), e.gatewayCmd(), e.homeCmd(),
+		e.passportCmd(), e.doorkeyCmd(), e.charterCmd(), e.ledgerCmd(), e.demoCmd())
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentFlags().StringVar(&e.dir, "dir", defaultDir(), "folder of keys and ledgers (TOMBOLO_DIR)")
+	root.PersistentFlags().BoolVar(&e.json, "json", false, "print JSON, one value a line")
+	return root
+}
+
+func defaultDir() string {
+	if dir := os.Getenv("TOMBOLO_DIR"); dir != "" {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ".tombolo"
+	}
+	return filepath.Join(home, ".tombolo")
+}
+
+// group is a noun: it does nothing without a verb.
+func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			hint := ""
+			c.SuggestionsMinimumDistance = 2
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = fmt.Sprintf("; did you mean %q?", near[0])
+			}
+			return usage("unknown command %q%s", c.CommandPath()+" "+args[0], hint)
+		},
+		RunE: func(c *cobra.Command, _ []string) error {
+			var names []string
+			for _, v := range c.Commands() {
+				if v.IsAvailableCommand() {
+					names = append(names, v.Name())
+				}
+			}
+			return usage("%s: say what: %s", c.CommandPath(), strings.Join(names, ", "))
+		}}
+	c.AddCommand(verbs...)
+	return c
+}
+
+// verb is a command that takes the named arguments, those in brackets
+// optionally.
+func verb(use, short string, run func(*cobra.Command, []string) error) *cobra.Command {
+	words := strings.Fields(use)[1:]
+	least := 0
+	for _, w := range words {
+		if !strings.HasPrefix(w, "[") {
+			least++
+		}
+	}
+	return &cobra.Command{Use: use, Short: short, RunE: run, Args: func(c *cobra.Command, args []string) error {
+		if len(args) < least {
+			return usage("%s: %s is missing", c.CommandPath(), words[len(args)])
+		}
+		if len(args) > len(words) {
+			return usage("%s: %q is one argument too many", c.CommandPath(), args[len(words)])
+		}
+		return nil
+	}}
+}
+
+// need makes flags mandatory.
+func need(c *cobra.Command, flags ...string) *cobra.Command {
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		for _, f := range flags {
+			if !c.Flags().Changed(f) {
+				return usage("%s: --%s is missing", c.CommandPath(), f)
+			}
+		}
+		return nil
+	}
+	return c
+}
+
+// open opens the folder for do, and closes it.
+func (e *env) open(create bool, do func(*folder.Folder) error) error {
+	f, err := folder.Open(e.dir, create)
+	if err != nil {
+		return err
+	}
+	f.Now = e.Now
+	return errors.Join(do(f), f.Close())
+}
+
+// write appends to this folder's own ledger of a kind what every gateway of the
+// node can read.
+func (e *env) write(f *folder.Folder, kind ledger.LogKind, bodies ...ledger.Body) error {
+	a, err := f.Author(kind)
+	if err != nil {
+		return err
+	}
+	var drafts []store.Draft
+	for _, b := range bodies {
+		if err := f.Readable(b.Kind()); err != nil {
+			return err
+		}
+		drafts = append(drafts, store.Draft{Body: b, Time: e.Now()})
+	}
+	_, err = a.Append(drafts...)
+	return err
+}

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tombolo/cmd/internal/folder"
+	"tombolo/sync/ledger"
+)
+
+// updateFlags is what changes in a charter.
+type updateFlags struct {
+	addIssuer, retireIssuer       keys
+	addSteward, retireSteward     keys
+	addHeartbeat, retireHeartbeat keys
+	addKey, removeKey             keys
+	successor                     hex32
+	threshold                     uint
+	chain                         uint64
+	registry                      address
+	sign, out                     string
+	yes                           bool
+}
+
+func (e *env) charterUpdate() *cobra.Command {
+	var d updateFlags
+	c := verb("update [community|node]", "Make the next version of a charter, or sign one that others made (--sign)", func(c *cobra.Command, args []string) error {
+		if d.sign != "" {
+			if len(args) > 0 || d.changes(c) {
+				return usage("%s: --sign FILE says it all", c.CommandPath())
+			}
+			return e.open(false, func(f *folder.Folder) error { return e.cosign(f, &d) })
+		}
+		if len(args) == 0 || (args[0] != string(ledger.CommunityCharter) && args[0] != string(ledger.NodeCharter)) {
+			return usage("%s: whose charter? community or node", c.CommandPath())
+		}
+		if !d.changes(c) {
+			return usage("%s: nothing to change was given", c.CommandPath())
+		}
+		return e.open(false, func(f *folder.Folder) error { return e.update(f, c, ledger.CharterKind(args[0]), &d) })
+	})
+	for name, to := range map[string]*keys{
+		"issuer": &d.addIssuer, "steward": &d.addSteward, "heartbeat": &d.addHeartbeat,
+	} {
+		c.Flags().Var(to, "add-"+name, "public key of a new "+name)
+	}
+	for name, to := range map[string]*keys{
+		"issuer": &d.retireIssuer, "steward": &d.retireSteward, "heartbeat": &d.retireHeartbeat,
+	} {
+		c.Flags().Var(to, "retire-"+name, "public key of a "+name+" that writes no more; what is held here of its ledgers counts")
+	}
+	c.Flags().Var(&d.successor, "successor", "the key that follows the retired one; it is added")
+	c.Flags().Var(&d.addKey, "add-key", "public key of one more who signs charters")
+	c.Flags().Var(&d.removeKey, "remove-key", "public key of one who signs charters no more")
+	c.Flags().UintVar(&d.threshold, "threshold", 0, "how many of the charter keys have to sign the next version")
+	c.Flags().Uint64Var(&d.chain, "chain-id", 0, "chain of the passport registry")
+	c.Flags().Var(&d.registry, "registry", "contract address of the passport registry; delegations under the old one stay valid")
+	c.Flags().StringVar(&d.sign, "sign", "", "sign the charter in this file, and store it once enough have")
+	c.Flags().StringVar(&d.out, "out", "", "file for a charter that more have to sign (default SLUG-VERSION.charter)")
+	c.Flags().BoolVar(&d.yes, "yes", false, "do not ask")
+	return c
+}
+
+var changeFlags = []string{"add-issuer", "add-steward", "add-heartbeat", "retire-issuer", "retire-steward", "retire-heartbeat",
+	"successor", "add-key", "remove-key", "threshold", "chain-id", "registry"}
+
+func (d *updateFlags) changes(c *cobra.Command) bool {
+	return slices.ContainsFunc(changeFlags, c.Flags().Changed)
+}
+
+func chainOf(f *folder.Folder, kind ledger.CharterKind) (ledger.Charters, error) {
+	if kind == ledger.NodeCharter {
+		return f.Node()
+	}
+	return f.Community()
+}
+
+func (e *env) update(f *folder.Folder, c *cobra.Command, kind ledger.CharterKind, d *updateFlags) error {
+	chain, err := chainOf(f, kind)
+	if err != nil {
+		return err
+	}
+	next := chain.Next()
+	if err := d.apply(f, c, &next); err != nil {
+		return err
+	}
+	b, err := next.Marshal()
+	if err != nil {
+		return err
+	}
+	if d.out == "" {
+		d.out = fmt.Sprintf("%s-%d.charter", next.Slug, next.Version)
+	}
+	return e.settle(f, chain, next, ledger.SignedCharter{Charter: b}, d)
+}
+
+// apply changes the next version.
+func (d *updateFlags) apply(f *folder.Folder, c *cobra.Command, next *ledger.Charter) error {
+	for _, k := range d.removeKey {
+		i := slices.Index(next.Keys, [32]byte(k))
+		if i < 0 {
+			return fmt.Errorf("%v signs no charter of %q; see `tombolo charter show`", &k, next.Slug)
+		}
+		next.Keys = slices.Delete(next.Keys, i, i+1)
+	}
+	for _, k := range d.addKey {
+		if slices.Contains(next.Keys, [32]byte(k)) {
+			return fmt.Errorf("%v signs charters of %q already", &k, next.Slug)
+		}
+		next.Keys = append(next.Keys, k)
+	}
+	slices.SortFunc(next.Keys, func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) })
+	if c.Flags().Changed("threshold") {
+		next.Threshold = d.threshold
+	}
+	if c.Flags().Changed("chain-id") {
+		next.ChainID = d.chain
+	}
+	if c.Flags().Changed("registry") {
+		next.Registry = d.registry
+	}
+	return d.applyAuthors(f, next)
+}
+
+func (d *updateFlags) applyAuthors(f *folder.Folder, next *ledger.Charter) error {
+	retired := ledger.AuthorRole("")
+	for _, r := range []struct {
+		role ledger.AuthorRole
+		keys keys
+	}{{ledger.Issuer, d.retireIssuer}, {ledger.Steward, d.retireSteward}, {ledger.Heartbeat, d.retireHeartbeat}} {
+		for _, k := range r.keys {
+			i := slices.IndexFunc(next.Authors, func(a ledger.Author) bool { return a.Role == r.role && a.Key == k })
+			if i < 0 || next.Authors[i].Retired {
+				return fmt.Errorf("%v is no %s in force of %q; see `tombolo charter show`", &k, r.role, next.Slug)
+			}
+			counted, err := countedOf(f, r.role, k)
+			if err != nil {
+				return err
+			}
+			next.Authors[i].Retired, next.Authors[i].Counted = true, counted
+			if d.successor != (hex32{}) {
+				next.Authors[i].Successor = d.successor[:]
+			}
+			retired = r.role
+		}
+	}
+	if d.successor != (hex32{}) {
+		if n := len(d.retireIssuer) + len(d.retireSteward) + len(d.retireHeartbeat); n != 1 {
+			return usage("--successor follows one key: retire one, not %d", n)
+		}
+		if err := addAuthor(next, retired, d.successor, true); err != nil {
+			return err
+		}
+	}
+	for _, a := range []struct {
+		role ledger.AuthorRole
+		keys keys
+	}{{ledger.Issuer, d.addIssuer}, {ledger.Steward, d.addSteward}, {ledger.Heartbeat, d.addHeartbeat}} {
+		for _, k := range a.keys {
+			if err := addAuthor(next, a.role, k, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func addAuthor(next *ledger.Charter, role ledger.AuthorRole, key hex32, mayBeThere bool) error {
+	i, there := slices.BinarySearchFunc(next.Authors, key, func(a ledger.Author, k hex32) int { return bytes.Compare(a.Key[:], k[:]) })
+	switch {
+	case !there:
+		next.Authors = slices.Insert(next.Authors, i, ledger.Author{Role: role, Key: key})
+	case next.Authors[i].Retired:
+		return fmt.Errorf("%v was retired; a key does not come back, make a new one", &key)
+	case next.Authors[i].Role != role || !mayBeThere:
+		return fmt.Errorf("%v is a %s of %q already; one key has one role", &key, next.Authors[i].Role, next.Slug)
+	}
+	return nil
+}
+
+// countedOf lists how far each ledger of an author is held here: that is what
+// goes on to count once it is retired.
+func countedOf(f *folder.Folder, role ledger.AuthorRole, key hex32) (out []ledger.Counted, err error) {
+	kind := map[ledger.AuthorRole]ledger.LogKind{ledger.Issuer: ledger.CommunityLog, ledger.Steward: ledger.NodeLog}[role]
+	all, err := f.Store().Ledgers()
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range all {
+		if i.Origin.Kind == kind && i.Origin.Author == ledger.KeyIDOf(key[:]) {
+			out = append(out, ledger.Counted{Incarnation: i.Origin.Incarnation, Size: i.Size, Root: i.Root})
+		}
+	}
+	slices.SortFunc(out, func(a, b ledger.Counted) int { return bytes.Compare(a.Incarnation[:], b.Incarnation[:]) })
+	return out, nil
+}
+
+// cosign signs what another machine made.
+func (e *env) cosign(f *folder.Folder, d *updateFlags) error {
+	data, err := folder.ReadFile(d.sign, ledger.MaxCharter)
+	if err != nil {
+		return err
+	}
+	signed, err := ledger.ParseSignedCharter(data)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.sign, err)
+	}
+	next, err := ledger.ParseCharter(signed.Charter)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.sign, err)
+	}
+	chain, err := chainOf(f, next.Kind)
+	if err != nil {
+		return err
+	}
+	if latest := chain.Latest(); next.Version != latest.Version+1 || next.Previous != hashOf(chain, chain.Len()) {
+		return fmt.Errorf("%s: %w: it is version %d of %q, and the one in force here is version %d of %q; import what is missing, or make the change anew",
+			d.sign, ledger.ErrCharterChain, next.Version, next.Slug, latest.Version, latest.Slug)
+	}
+	d.out = d.sign
+	return e.settle(f, chain, next, signed, d)
+}
+
+// settle shows what changes, signs, and stores the charter if enough have signed,
+// or else writes it to a file for the others.
+func (e *env) settle(f *folder.Folder, chain ledger.Charters, next ledger.Charter, signed ledger.SignedCharter, d *updateFlags) error {
+	key, err := f.Key(folder.CharterKey)
+	if err != nil && !errors.Is(err, folder.ErrNoKey) {
+		return err
+	}
+	may := false
+	if err == nil {
+		pub, err := f.Public(folder.CharterKey)
+		if err != nil {
+			return err
+		}
+		may = slices.Contains(next.Keys, pub) || slices.Contains(chain.Latest().Keys, pub)
+	}
+	if !may && d.sign == "" {
+		return fmt.Errorf("this folder holds none of the charter keys of %q; see `tombolo charter show`", next.Slug)
+	}
+	if may {
+		if err := e.confirm(d.yes, "Version %d of the charter of %s %q changes:\n%s", next.Version, next.Kind, next.Slug, changed(chain, next)); err != nil {
+			return err
+		}
+		if err := signed.Merge(ledger.SignCharter(signed.Charter, key)); err != nil {
+			return err
+		}
+	}
+	_, err = ledger.CheckCharter(chain, signed)
+	if errors.Is(err, ledger.ErrThreshold) {
+		if werr := folder.WriteFile(d.out, signed.Marshal(), 0o644); werr != nil {
+			return werr
+		}
+		return e.print(settled{string(next.Kind), next.Slug, next.Version, len(signed.Signatures), false, d.out},
+			"%s: %d have signed version %d, more have to (%v): take it to them, for `tombolo charter update --sign %s`\n", d.out, len(signed.Signatures), next.Version, err, d.out)
+	}
+	if err != nil {
+		return err
+	}
+	if _, _, err := f.Store().AddCharter(signed); err != nil {
+		return err
+	}
+	if d.sign != "" { // the others take it from the file
+		if err := folder.WriteFile(d.out, signed.Marshal(), 0o644); err != nil {
+			return err
+		}
+	}
+	return e.print(settled{string(next.Kind), next.Slug, next.Version, len(signed.Signatures), true, ""},
+		"version %d of the charter of %s %s is in force here, and elsewhere once it is imported (`tombolo ledger export`)\n", next.Version, next.Kind, next.Slug)
+}
+
+type settled struct {
+	Kind       string `json:"kind"`
+	Slug       string `json:"slug"`
+	Version    uint64 `json:"version"`
+	Signatures int    `json:"signatures"`
+	InForce    bool   `json:"in_force"`
+	File       string `json:"file,omitempty"`
+}
+
+// changed is the difference between two charters, line by line.
+func changed(chain ledger.Charters, next ledger.Charter) string {
+	was, is := viewOf(chain.ID(), chain.Latest()).lines(), viewOf(chain.ID(), next).lines()
+	var b strings.Builder
+	for _, l := range was {
+		if !slices.Contains(is, l) {
+			fmt.Fprintf(&b, "  - %s\n", l)
+		}
+	}
+	for _, l := range is {
+		if !slices.Contains(was, l) {
+			fmt.Fprintf(&b, "  + %s\n", l)
+		}
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode"
+
+	"tombolo/passport"
+	"tombolo/sync/ledger"
+)
+
+// inWords says an entry's body as a person reads it; a kind without words of its
+// own is shown field by field.
+func inWords(body ledger.Body) string {
+	switch b := body.(type) {
+	case *ledger.Begin:
+		if b.Predecessor != nil {
+			return fmt.Sprintf("generation %d, after %d entries of incarnation %v", b.Generation, b.Predecessor.Size, b.Predecessor.Incarnation)
+		}
+		return fmt.Sprintf("generation %d", b.Generation)
+	case *ledger.Dropped:
+		return fmt.Sprintf("bodies of entries %d to %d: %s", b.First, b.Last, b.Why)
+	case *ledger.Admit:
+		return fmt.Sprintf("passport %d, %s, owner %s, from %s until %s", b.Passport, b.Class, (*address)(&b.Owner), when(unix(b.NotBefore)), when(unix(b.NotAfter)))
+	case *ledger.Suspend:
+		return because(fmt.Sprintf("passport %d", b.Passport), b.Why)
+	case *ledger.Reinstate:
+		return because(fmt.Sprintf("passport %d", b.Passport), b.Why)
+	case *ledger.Expel:
+		return because(fmt.Sprintf("passport %d", b.Passport), b.Why)
+	case *ledger.DoorKeyAdded:
+		s, err := passport.ParseSignedDelegation(b.Delegation)
+		if err != nil {
+			return "unreadable: " + err.Error()
+		}
+		d := s.Delegation
+		return fmt.Sprintf("passport %d, %s key %s, by %s, until %s", d.Passport, d.Key.Kind, d.Key.ID().String()[:16], d.Mode, when(asTime(asOf(d.NotAfter))))
+	case *ledger.DoorKeyRevoked:
+		by := "by the issuer"
+		if len(b.Wallet) > 0 {
+			by = "with the owner's signature"
+		}
+		return because(fmt.Sprintf("passport %d, key %x, %s", b.Passport, b.Key[:8], by), b.Why)
+	case *ledger.NodeRegistered:
+		return fmt.Sprintf("%s, %d doors, %d m², id %v", b.Slug, b.Doors, b.Floor, b.Node)
+	case *ledger.GatewayEnrolled:
+		return fmt.Sprintf("%s, key %v", b.Gateway, ledger.KeyIDOf(b.Keys.Signing[:]))
+	case *ledger.GatewayRemoved:
+		return because(fmt.Sprintf("%s, key %v", b.Gateway, ledger.KeyIDOf(b.Signing[:])), b.Why)
+	case *ledger.Policy:
+		return fmt.Sprintf("version %d, %d bytes", b.Version, len(b.File))
+	case *ledger.Home:
+		return fmt.Sprintf("passport %d behind %s, notice %d days", b.Passport, b.Door, b.Notice/86400)
+	case *ledger.HomeEnded:
+		return because(fmt.Sprintf("passport %d behind %s, not before %s", b.Passport, b.Door, when(unix(b.Ends))), b.Why)
+	case *ledger.Decision:
+		return decisionInWords(b)
+	case *ledger.Passage:
+		what := "went through"
+		if !b.Entered {
+			what = "granted, no passage"
+		}
+		return fmt.Sprintf("%s, decision %d: %s", b.Door, b.Seq, what)
+	case *ledger.DoorState:
+		return b.Door + " " + b.State
+	case *ledger.Input:
+		state := "off"
+		if b.Active {
+			state = "on"
+		}
+		return fmt.Sprintf("%s %s %s", b.Door, b.Input, state)
+	case *ledger.Boot:
+		return fmt.Sprintf("%s, policy %d, clock %s", b.Software, b.Policy, b.Clock)
+	case *ledger.Fault:
+		if b.Cleared {
+			return b.Part + " works again"
+		}
+		return b.Part + ": " + b.What
+	}
+	return fieldsInWords(body)
+}
+
+func because(what, why string) string {
+	if why == "" {
+		return what
+	}
+	return what + ": " + why
+}
+
+func decisionInWords(b *ledger.Decision) string {
+	what := "DENIED"
+	if b.Granted {
+		what = "granted"
+	}
+	who := "nobody known"
+	if b.Passport != 0 {
+		who = fmt.Sprintf("passport %d", b.Passport)
+	}
+	way := "in"
+	if b.Exit {
+		way = "out"
+	}
+	return fmt.Sprintf("%s %s: %s, %s (%s), by %s", b.Door, way, what, b.Reason, who, b.Mode)
+}
+
+func fieldsInWords(body ledger.Body) string {
+	var parts []string
+	v := reflect.ValueOf(body).Elem()
+	for i := range v.NumField() {
+		if f := v.Type().Field(i); f.IsExported() {
+			parts = append(parts, fmt.Sprintf("%s %v", snake(f.Name), plain(v.Field(i))))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// plain is a body as JSON says it: an object of its fields, bytes in hexadecimal,
+// whatever has a text form of its own in that.
+func plain(v reflect.Value) any {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return nil
+		}
+		return plain(v.Elem())
+	}
+	if s, ok := v.Interface().(fmt.Stringer); ok {
+		return s.String()
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		out := map[string]any{}
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() {
+				out[snake(f.Name)] = plain(v.Field(i))
+			}
+		}
+		return out
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			b := make([]byte, v.Len())
+			reflect.Copy(reflect.ValueOf(b), v)
+			return hex.EncodeToString(b)
+		}
+		out := make([]any, v.Len())
+		for i := range out {
+			out[i] = plain(v.Index(i))
+		}
+		return out
+	}
+	return v.Interface()
+}
+
+// snake is a field's name in JSON: NotBefore becomes not_before.
+func snake(name string) string {
+	var b strings.Builder
+	lower := false
+	for _, r := range name {
+		if unicode.IsUpper(r) && lower {
+			b.WriteByte('_')
+		}
+		lower = !unicode.IsUpper(r)
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
