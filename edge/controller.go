@@ -339,3 +339,6 @@ func clip(s string, n int) string {
 	}
 	return string(out)
 }
+
+// Generation is that of the roster's view that decisions are made on now.
+func (c *Controller) Generation() uint64 { return c.cfg.Roster.View().Generation }

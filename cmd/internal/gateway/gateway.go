@@ -1,0 +1,344 @@
+// Package gateway puts a gateway together: it wires readers, relays and
+// contacts (hw), the controller (edge), the roster and the ledgers' store into
+// one thing that runs. The daemon and the demo are this same code; all that the
+// demo adds is a simulated board and somebody who watches.
+//
+// Call [Open] with a wiring, then [Gateway.Run]. [Safe] and [Check] are what
+// the daemon does before and instead.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"tombolo/cmd/internal/folder"
+	"tombolo/cmd/internal/wiring"
+	"tombolo/edge"
+	"tombolo/edge/roster"
+	"tombolo/hw/sim"
+	"tombolo/passport"
+	"tombolo/sync/ledger"
+	"tombolo/sync/store"
+)
+
+const (
+	// journalDelay is how long a record waits for company.
+	journalDelay = 50 * time.Millisecond
+	journalQueue = 1 << 14
+	projectEvery = time.Second
+	// RosterFile is the roster's database in the gateway's folder.
+	RosterFile = "roster.db"
+	// ApprovalFile is where a steward's approval is put.
+	ApprovalFile = "gateway.approval"
+)
+
+// Config says what to run.
+type Config struct {
+	Wiring   *wiring.Wiring
+	Log      *slog.Logger
+	Software string // name and version
+	// Now is the wall clock; nil is time.Now.
+	Now func() time.Time
+	// Observe is told of every record in the order of their making, from the
+	// owner's goroutine: it must not block. May be nil.
+	Observe func(body ledger.Body, at time.Time)
+	// Board is the simulated board; nil makes one if the wiring has simulated lines.
+	Board *sim.Board
+}
+
+// Gateway is open and not yet running.
+type Gateway struct {
+	Name       string
+	Controller *edge.Controller
+
+	cfg     Config
+	folder  *folder.Folder
+	roster  *roster.Roster
+	author  *store.Author
+	journal *store.Journal
+	board   *hardware
+	ready   chan struct{}
+}
+
+// ErrUnenrolled says that no steward has approved the gateway yet.
+var ErrUnenrolled = errors.New("this gateway is not enrolled")
+
+// Open drives every relay safe, opens the folder, takes in a first approval if
+// one lies there, projects the roster and prepares the journal. No relay moves.
+func Open(cfg Config) (_ *Gateway, err error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	g := &Gateway{cfg: cfg, ready: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, g.Close())
+		}
+	}()
+	// Before anything else: a predecessor that was killed may have left a door open.
+	if g.board, err = newHardware(cfg.Wiring, cfg.Board); err != nil {
+		return nil, err
+	}
+	if g.folder, err = folder.Open(cfg.Wiring.Data, false); err != nil {
+		return nil, err
+	}
+	g.folder.Now = cfg.Now
+	if g.Name, err = enrolled(g.folder); err != nil {
+		return nil, err
+	}
+	if want := cfg.Wiring.Name; want != "" && want != g.Name {
+		return nil, fmt.Errorf("the wiring is for gateway %q, and this one was enrolled as %q", want, g.Name)
+	}
+	if g.roster, err = openRoster(g.folder); err != nil {
+		return nil, err
+	}
+	if _, err = g.roster.Project(g.clock()); err != nil {
+		return nil, err
+	}
+	if g.author, err = g.folder.Author(ledger.DoorLog); err != nil {
+		return nil, err
+	}
+	g.journal = store.NewJournal(store.JournalConfig{Author: g.author, Delay: journalDelay, Queue: journalQueue, Trouble: g.journalTrouble})
+	return g, g.control()
+}
+
+// enrolled is the gateway's name; an approval that lies in the folder enrols it.
+func enrolled(f *folder.Folder) (string, error) {
+	name, err := f.Gateway()
+	if err != nil || name != "" {
+		return name, err
+	}
+	path := filepath.Join(f.Dir(), ApprovalFile)
+	approval, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("%w: take %s to a steward, who answers with `tombolo gateway approve`; put the answer at %s",
+			ErrUnenrolled, filepath.Join(f.Dir(), folder.RequestFile), path)
+	}
+	if err != nil {
+		return "", err
+	}
+	defer approval.Close()
+	if name, err = f.Enrol(approval); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return name, nil
+}
+
+func openRoster(f *folder.Folder) (*roster.Roster, error) {
+	community, err := f.CommunityID()
+	if err != nil {
+		return nil, err
+	}
+	node, err := f.NodeID()
+	if err != nil {
+		return nil, err
+	}
+	return roster.Open(roster.Config{Path: filepath.Join(f.Dir(), RosterFile), Source: source{f.Store()}, Community: community, Node: node})
+}
+
+func (g *Gateway) control() error {
+	community, err := g.folder.CommunityID()
+	if err != nil {
+		return err
+	}
+	node, err := g.folder.NodeID()
+	if err != nil {
+		return err
+	}
+	keys, err := g.folder.GatewayKeys()
+	if err != nil {
+		return err
+	}
+	doors, err := g.board.openRelays()
+	if err != nil {
+		return err
+	}
+	g.Controller = edge.New(edge.Config{
+		Community: passport.CommunityID(community), Node: passport.NodeID(node), Gateway: keys.Signing,
+		Doors: doors, Roster: g.roster, Journal: recorder{g}, Clock: g.clock, Software: g.cfg.Software, Log: g.cfg.Log,
+	})
+	return nil
+}
+
+// recorder is the controller's journal.
+type recorder struct{ g *Gateway }
+
+func (r recorder) Record(b ledger.Body, at time.Time) error {
+	err := r.g.journal.Record(store.Draft{Body: b, Time: at})
+	r.observe(b, at)
+	return err
+}
+
+func (r recorder) RecordFirst(ctx context.Context, b ledger.Body, at time.Time) error {
+	err := r.g.journal.RecordFirst(ctx, store.Draft{Body: b, Time: at})
+	if err == nil {
+		r.observe(b, at)
+	}
+	return err
+}
+
+func (r recorder) observe(b ledger.Body, at time.Time) {
+	if r.g.cfg.Observe != nil {
+		r.g.cfg.Observe(b, at)
+	}
+}
+
+// journalTrouble runs on the journal's goroutine, which the owner may be
+// waiting for: it hands the fault over beside it.
+func (g *Gateway) journalTrouble(err error) {
+	what := "the journal is written again"
+	if err != nil {
+		what = fmt.Sprintf("the journal cannot be written: %v", err)
+	}
+	g.cfg.Log.Error(what)
+	go g.fault(context.Background(), "journal", what, err == nil)
+}
+
+// notBefore is a time that had passed when this was written.
+var notBefore = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// clock believes the local clock unless it shows a time that is over: before
+// this software was made, or before the newest head that was seen. A board
+// without a battery wakes up in 1970.
+func (g *Gateway) clock() roster.Clock {
+	now := g.cfg.Now()
+	return roster.Clock{Now: now, Known: now.After(notBefore) && now.Unix() >= g.roster.View().Floor-int64(floorSlack/time.Second)}
+}
+
+// floorSlack forgives clocks that differ a little between machines.
+const floorSlack = 5 * time.Minute
+
+// Run runs until ctx ends or a part fails. It may be called once; it closes the
+// gateway.
+func (g *Gateway) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, g.Close()) }()
+	// What records ends last.
+	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
+	var journal sync.WaitGroup
+	var journalErr error
+	journal.Go(func() { journalErr = g.journal.Run(journalCtx) })
+	defer func() {
+		endJournal()
+		journal.Wait()
+		err = errors.Join(err, journalErr)
+	}()
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var parts sync.WaitGroup
+	start := func(what string, run func(context.Context) error) {
+		parts.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", what, err))
+			}
+		})
+	}
+	start("controller", g.Controller.Run)
+	start("roster", g.project)
+	start("simulated board", g.board.serve)
+	var tried sync.WaitGroup
+	for _, r := range g.board.readers() {
+		tried.Add(1)
+		start(r.name, func(ctx context.Context) error {
+			done := sync.OnceFunc(tried.Done)
+			defer done()
+			return g.read(ctx, r, done)
+		})
+	}
+	if err := g.board.openInputs(ctx, g.Controller); err != nil {
+		cancel(err)
+	}
+	go func() {
+		tried.Wait()
+		close(g.ready)
+	}()
+	parts.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// project keeps the roster up to date with whatever arrives in the store, from
+// this process or another.
+func (g *Gateway) project(ctx context.Context) error {
+	changed, err := g.folder.Store().Watch(ctx)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(projectEvery)
+	defer tick.Stop()
+	told := map[roster.Problem]bool{}
+	for {
+		if yes, err := changed(); err != nil && ctx.Err() == nil {
+			return err
+		} else if yes {
+			if _, err := g.roster.Project(g.clock()); err != nil {
+				g.cfg.Log.Error("the roster stays as it was", "err", err)
+			}
+			g.tellProblems(ctx, told)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// tellProblems records what is new among the roster's problems, and what is over.
+func (g *Gateway) tellProblems(ctx context.Context, told map[roster.Problem]bool) {
+	now := map[roster.Problem]bool{}
+	for _, p := range g.roster.View().Problems {
+		now[p] = true
+		if !told[p] {
+			told[p] = true
+			g.cfg.Log.Warn(p.What, "part", p.Part)
+			g.fault(ctx, p.Part, p.What, false)
+		}
+	}
+	for p := range told {
+		if !now[p] {
+			delete(told, p)
+			g.fault(ctx, p.Part, p.What, true)
+		}
+	}
+}
+
+func (g *Gateway) fault(ctx context.Context, part, what string, cleared bool) {
+	if err := g.Controller.Fault(ctx, part, what, cleared); err != nil && !errors.Is(err, edge.ErrStopped) && ctx.Err() == nil {
+		g.cfg.Log.Error("not recorded", "part", part, "what", what, "err", err)
+	}
+}
+
+// Ready is closed once Run has opened every input and tried every reader.
+func (g *Gateway) Ready() <-chan struct{} { return g.ready }
+
+// Head is the newest durable head of the door log.
+func (g *Gateway) Head() ledger.Head { return g.author.Head() }
+
+// Close closes what Open opened. Run does it by itself.
+func (g *Gateway) Close() error {
+	var errs []error
+	if g.board != nil {
+		errs = append(errs, g.board.close())
+	}
+	if g.roster != nil {
+		errs = append(errs, g.roster.Close())
+	}
+	if g.folder != nil {
+		errs = append(errs, g.folder.Close())
+	}
+	*g = Gateway{Name: g.Name, Controller: g.Controller, cfg: g.cfg, author: g.author, ready: g.ready}
+	return errors.Join(errs...)
+}
+
+// Generation counts what the gateway has taken in from the ledgers since it
+// was opened.
+func (g *Gateway) Generation() uint64 { return g.Controller.Generation() }

@@ -1,0 +1,230 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+
+	"tombolo/cmd/internal/wiring"
+	"tombolo/edge"
+	"tombolo/hw/board"
+	"tombolo/hw/scanner"
+	"tombolo/hw/sim"
+)
+
+// hardware is what a wiring names, real or simulated, door by door.
+type hardware struct {
+	wiring *wiring.Wiring
+	sim    *sim.Board // nil without simulated lines
+	relays []relay
+	inputs []io.Closer
+}
+
+// newHardware drives every relay safe and opens nothing.
+func newHardware(w *wiring.Wiring, b *sim.Board) (*hardware, error) {
+	h := &hardware{wiring: w, sim: b}
+	if b == nil {
+		var cfg sim.Config
+		for _, d := range h.doors() {
+			if d.Relay.Simulated() {
+				cfg.Relays = append(cfg.Relays, d.Relay.Name)
+			}
+			for _, l := range []*wiring.Line{d.Contact, d.Rex} {
+				if l != nil && l.Simulated() {
+					cfg.Inputs = append(cfg.Inputs, l.Name)
+				}
+			}
+		}
+		if len(cfg.Relays)+len(cfg.Inputs) > 0 {
+			h.sim = sim.New(cfg)
+		}
+	}
+	return h, Safe(w)
+}
+
+// Safe drives every relay of a wiring to its de-energised level and lets go of
+// it: what the daemon does first, and what a supervisor does after it.
+func Safe(w *wiring.Wiring) error {
+	var relays []board.RelayConfig
+	for _, d := range w.Doors {
+		if !d.Relay.Simulated() {
+			relays = append(relays, relayConfig(d.Relay))
+		}
+	}
+	return board.SetSafe(relays)
+}
+
+func relayConfig(l wiring.Line) board.RelayConfig {
+	return board.RelayConfig{Chip: l.Chip, Line: l.Offset, ActiveLow: l.ActiveLow}
+}
+
+// doors are in the order of their names, so that every start is the same.
+func (h *hardware) doors() (out []*wiring.Door) {
+	for _, name := range slices.Sorted(maps.Keys(h.wiring.Doors)) {
+		out = append(out, h.wiring.Doors[name])
+	}
+	return out
+}
+
+// openRelays opens every relay, de-energised, and describes the doors.
+func (h *hardware) openRelays() (map[string]edge.Door, error) {
+	doors := map[string]edge.Door{}
+	for _, d := range h.doors() {
+		r, err := h.openRelay(d.Relay)
+		if err != nil {
+			return nil, fmt.Errorf("door %s: %w", d.Name, err)
+		}
+		h.relays = append(h.relays, r)
+		doors[d.Name] = edge.Door{Relay: r, FailSafe: d.Lock == wiring.FailSafe, Contact: d.Contact != nil}
+	}
+	return doors, nil
+}
+
+type relay interface {
+	edge.Relay
+	io.Closer
+}
+
+func (h *hardware) openRelay(l wiring.Line) (relay, error) {
+	if l.Simulated() {
+		return h.sim.OpenRelay(l.Name)
+	}
+	return board.OpenRelay(relayConfig(l))
+}
+
+// openInputs opens contacts and REX buttons and reports them to the
+// controller, which runs.
+func (h *hardware) openInputs(ctx context.Context, c *edge.Controller) error {
+	for _, d := range h.doors() {
+		if d.Contact != nil {
+			start := true // the first report is the level that was found
+			err := h.openInput(*d.Contact, func(active bool, _ time.Time) {
+				report(c.Contact(ctx, d.Name, active, start))
+				start = false
+			})
+			if err != nil {
+				return fmt.Errorf("door %s: contact: %w", d.Name, err)
+			}
+		}
+		if d.Rex != nil {
+			start := true
+			err := h.openInput(*d.Rex, func(active bool, _ time.Time) {
+				// A button that is held down while the gateway starts lets nobody out
+				// who was not let out before; the edge counts.
+				if !start {
+					report(c.Rex(ctx, d.Name, active))
+				}
+				start = false
+			})
+			if err != nil {
+				return fmt.Errorf("door %s: rex: %w", d.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// report: an input that moves while the controller stops has nobody to tell.
+func report(error) {}
+
+func (h *hardware) openInput(l wiring.Line, f func(bool, time.Time)) error {
+	var in io.Closer
+	var err error
+	if l.Simulated() {
+		in, err = h.sim.OpenInput(l.Name, f)
+	} else {
+		bias := map[wiring.Bias]gpio.Pull{wiring.BiasNone: gpio.Float, wiring.PullUp: gpio.PullUp, wiring.PullDown: gpio.PullDown}[l.Bias]
+		in, err = board.OpenInput(board.InputConfig{Chip: l.Chip, Line: l.Offset, ActiveLow: l.ActiveLow, Bias: bias, Report: f})
+	}
+	if err == nil {
+		h.inputs = append(h.inputs, in)
+	}
+	return err
+}
+
+// reader is one reader at a door.
+type reader struct {
+	name string // door/front/reader/1
+	door string
+	exit bool
+	cfg  wiring.Reader
+}
+
+func (h *hardware) readers() (out []reader) {
+	for _, d := range h.doors() {
+		for i, r := range d.Readers {
+			out = append(out, reader{fmt.Sprintf("door/%s/reader/%d", d.Name, i+1), d.Name, r.Side == wiring.Out, r})
+		}
+	}
+	return out
+}
+
+// read runs a reader until ctx ends; one that is unplugged is a fault, not an
+// end. tried is called once it is known whether the reader is there.
+func (g *Gateway) read(ctx context.Context, r reader, tried func()) error {
+	log := g.cfg.Log.With("reader", r.name)
+	down := false
+	return scanner.Run(ctx, scanner.Config{
+		Port: r.cfg.Port, Baud: r.cfg.Baud, Log: log,
+		Frame: func(frame []byte) {
+			if err := g.Controller.Code(ctx, r.door, r.exit, frame); err != nil && ctx.Err() == nil {
+				log.Error("a code was not decided", "err", err)
+			}
+		},
+		Refused: func(err error) { log.Warn("what was read is no code", "err", err) },
+		State: func(up bool, err error) {
+			defer tried()
+			if up {
+				log.Info("reader up", "port", r.cfg.Port)
+				if down {
+					g.fault(ctx, r.name, "the reader answers again", true)
+				}
+			} else {
+				log.Error("reader down", "port", r.cfg.Port, "err", err)
+				g.fault(ctx, r.name, fmt.Sprintf("no reader at %s: %v", r.cfg.Port, err), false)
+			}
+			down = !up
+		},
+	})
+}
+
+// serve lets other processes watch and drive the simulated board.
+func (h *hardware) serve(ctx context.Context) error {
+	path := h.wiring.Sim.Socket
+	if h.sim == nil || path == "" {
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	if err := h.sim.Serve(l); ctx.Err() == nil {
+		return err
+	}
+	return nil
+}
+
+// close ends the inputs, then lets go of the relays, each driven safe first.
+func (h *hardware) close() error {
+	var errs []error
+	for _, in := range h.inputs {
+		errs = append(errs, in.Close())
+	}
+	for _, r := range h.relays {
+		errs = append(errs, r.Set(false), r.Close()) // a fail-safe lock is energised while it is locked
+	}
+	h.inputs, h.relays = nil, nil
+	return errors.Join(errs...)
+}
