@@ -43,7 +43,7 @@ unit: ## unit, property, vectors, fuzz seeds, end to end, emulated board
 	$(GO) test -count=1 -timeout 20m ./...
 
 race:
-	$(GO) test -count=1 -timeout 20m -race -short $(RACE)
+	$(GO) test -count=1 -timeout 20m -race $(RACE)
 
 fuzz: ## every fuzzer for FUZZTIME each
 	@for package in $$($(GO) list ./...); do \

@@ -64,7 +64,13 @@ func (e *env) demo(ctx context.Context, headless, keep bool) (err error) {
 	if err := d.play(); err != nil {
 		return err
 	}
-	d.tell(event{"event": "end", "failed": d.failed, "seconds": time.Since(d.began).Seconds()}, "\nDone in %.0f s.", time.Since(d.began).Seconds())
+	return d.end()
+}
+
+// end tells how it went, and fails if an outcome was another than announced.
+func (d *demo) end() error {
+	took := time.Since(d.began).Seconds()
+	d.tell(event{"event": "end", "failed": d.failed, "seconds": took}, "\nDone in %.0f s.", took)
 	if d.failed > 0 {
 		return fmt.Errorf("%d outcomes differ from what was announced", d.failed)
 	}

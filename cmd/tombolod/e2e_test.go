@@ -48,13 +48,11 @@ func TestMain(m *testing.M) {
 
 // site is a steward's desk and a gateway, each a folder of files.
 type site struct {
-	t       *testing.T
-	dir     string
-	scanner *sim.Scanner
-	daemon  *exec.Cmd
-	log     *lockedBuffer
-	relay   *sim.Client
-	seen    int // decisions that were looked at
+	t      *testing.T
+	dir    string
+	daemon *exec.Cmd
+	log    *lockedBuffer
+	relay  *sim.Client
 }
 
 type lockedBuffer struct {
@@ -369,6 +367,7 @@ func waitUntil(t *testing.T, started time.Time) {
 // TestEndToEnd is the whole way of a code, on real files, a real PNG, a real
 // serial line and the real programs.
 func TestEndToEnd(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	front, vault := newScanner(t), newScanner(t)
 	s.write("gw/gateway.toml", fmt.Sprintf(e2eWiring, front.Path(), vault.Path()))
