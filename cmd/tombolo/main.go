@@ -17,9 +17,14 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// What follows the context ends with it; whatever else runs is cut off. Files
+	// and ledgers change whole or not at all, so that any moment will do.
+	context.AfterFunc(ctx, func() {
+		time.Sleep(2 * time.Second)
+		os.Exit(130)
+	})
 	e := &env{Now: time.Now, Sleep: sleep, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 	code := e.run(ctx, os.Args[1:])
-	stop()
 	os.Exit(code)
 }

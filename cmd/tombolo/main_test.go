@@ -262,4 +262,3 @@ func age(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Setenv("NOW", now.Add(d).Format(time.RFC3339))
 }
-

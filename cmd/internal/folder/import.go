@@ -278,9 +278,14 @@ func (f *Folder) vouched(o ledger.Origin) error {
 func (im *importer) verified(head ledger.Head, chain ledger.CharterID) iter.Seq2[ledger.Chunk, error] {
 	return func(yield func(ledger.Chunk, error) bool) {
 		v := ledger.NewVerifier(head)
+		first := true
 		for ; im.err == nil && im.item.Chunk != nil; im.next() {
 			c := *im.item.Chunk
-			err := begins(c, chain)
+			var err error
+			if first {
+				err = begins(c, chain)
+				first = false
+			}
 			if err == nil {
 				err = v.Chunk(c)
 			}
@@ -302,7 +307,7 @@ func (im *importer) verified(head ledger.Head, chain ledger.CharterID) iter.Seq2
 // begins checks the binding of a ledger whose first chunk this is.
 func begins(c ledger.Chunk, chain ledger.CharterID) error {
 	if c.Start != 0 || len(c.Entries) == 0 {
-		return nil
+		return ErrPart
 	}
 	body, err := ledger.ParseBody(ledger.KindBegin, c.Entries[0].Body)
 	if err != nil {

@@ -27,7 +27,7 @@ func Check(w *wiring.Wiring, now time.Time) (findings []Finding) {
 	add := func(fault bool, part, format string, args ...any) {
 		findings = append(findings, Finding{fault, part, fmt.Sprintf(format, args...)})
 	}
-	name, view, err := state(w, now)
+	name, view, err := state(w)
 	if err != nil {
 		add(true, "enrolment", "%v", err)
 	} else {
@@ -43,6 +43,9 @@ func Check(w *wiring.Wiring, now time.Time) (findings []Finding) {
 		} else {
 			add(false, "policy", "version %d is in force", p.Version)
 		}
+		if !now.After(notBefore) || !view.Believes(now) {
+			add(true, "clock", "%s is over by what is known here: until the clock is right only taps work", now.UTC().Format(time.DateTime))
+		}
 		if age := view.Age(now); age < 0 {
 			add(true, "roster", "no issuer was ever heard: nobody but the people of a home gets in")
 		} else {
@@ -55,7 +58,9 @@ func Check(w *wiring.Wiring, now time.Time) (findings []Finding) {
 	return append(findings, checkLines(w)...)
 }
 
-func state(w *wiring.Wiring, now time.Time) (name string, v *roster.View, err error) {
+// state is the enrolment and the roster. Its clock is not believed, so that
+// looking starts no notice.
+func state(w *wiring.Wiring) (name string, v *roster.View, err error) {
 	f, err := folder.Open(w.Data, false)
 	if err != nil {
 		return "", nil, err
@@ -72,8 +77,28 @@ func state(w *wiring.Wiring, now time.Time) (name string, v *roster.View, err er
 		return name, nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	v, err = r.Project(roster.Clock{Now: now, Known: now.After(notBefore)})
-	return name, v, err
+	if v, err = r.Project(roster.Clock{}); err != nil {
+		return name, nil, err
+	}
+	return name, v, removed(f)
+}
+
+// removed tells of a gateway that a steward has taken out of the node.
+func removed(f *folder.Folder) error {
+	own, err := f.Public(folder.SigningKey)
+	if err != nil {
+		return err
+	}
+	all, err := f.Gateways()
+	if err != nil {
+		return err
+	}
+	for _, g := range all {
+		if g.Keys.Signing == own && !g.Active() {
+			return fmt.Errorf("a steward removed this gateway on %s (%s): begin a new folder with `tombolod init`", g.Removed.UTC().Format(time.DateOnly), g.Why)
+		}
+	}
+	return nil
 }
 
 func checkLines(w *wiring.Wiring) (findings []Finding) {

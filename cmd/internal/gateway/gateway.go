@@ -45,8 +45,8 @@ type Config struct {
 	Software string // name and version
 	// Now is the wall clock; nil is time.Now.
 	Now func() time.Time
-	// Observe is told of every record in the order of their making, from the
-	// owner's goroutine: it must not block. May be nil.
+	// Observe is told of every record in the order of their making, one call at
+	// a time; doors wait for it, so it must not block. May be nil.
 	Observe func(body ledger.Body, at time.Time)
 	// Board is the simulated board; nil makes one if the wiring has simulated lines.
 	Board *sim.Board
@@ -64,6 +64,9 @@ type Gateway struct {
 	journal *store.Journal
 	board   *hardware
 	ready   chan struct{}
+	close   func() error
+
+	observing sync.Mutex // held over a call of Observe
 }
 
 // ErrUnenrolled says that no steward has approved the gateway yet.
@@ -76,6 +79,7 @@ func Open(cfg Config) (_ *Gateway, err error) {
 		cfg.Now = time.Now
 	}
 	g := &Gateway{cfg: cfg, ready: make(chan struct{})}
+	g.close = sync.OnceValue(g.closeAll)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.Close())
@@ -105,7 +109,10 @@ func Open(cfg Config) (_ *Gateway, err error) {
 		return nil, err
 	}
 	g.journal = store.NewJournal(store.JournalConfig{Author: g.author, Delay: journalDelay, Queue: journalQueue, Trouble: g.journalTrouble})
-	return g, g.control()
+	if err = g.control(); err != nil {
+		return nil, err
+	}
+	return g, nil
 }
 
 // enrolled is the gateway's name; an approval that lies in the folder enrols it.
@@ -155,13 +162,15 @@ func (g *Gateway) control() error {
 	if err != nil {
 		return err
 	}
+	reached := g.reached(ledger.KeyIDOf(keys.Signing[:]))
 	doors, err := g.board.openRelays()
 	if err != nil {
 		return err
 	}
 	g.Controller = edge.New(edge.Config{
 		Community: passport.CommunityID(community), Node: passport.NodeID(node), Gateway: keys.Signing,
-		Doors: doors, Roster: g.roster, Journal: recorder{g}, Clock: g.clock, Software: g.cfg.Software, Log: g.cfg.Log,
+		Name: g.Name, Doors: doors, Roster: g.roster, Journal: recorder{g}, Clock: g.clock, Reached: reached,
+		Software: g.cfg.Software, Log: g.cfg.Log,
 	})
 	return nil
 }
@@ -184,9 +193,12 @@ func (r recorder) RecordFirst(ctx context.Context, b ledger.Body, at time.Time) 
 }
 
 func (r recorder) observe(b ledger.Body, at time.Time) {
-	if r.g.cfg.Observe != nil {
-		r.g.cfg.Observe(b, at)
+	if r.g.cfg.Observe == nil {
+		return
 	}
+	r.g.observing.Lock()
+	defer r.g.observing.Unlock()
+	r.g.cfg.Observe(b, at)
 }
 
 // journalTrouble runs on the journal's goroutine, which the owner may be
@@ -204,15 +216,12 @@ func (g *Gateway) journalTrouble(err error) {
 var notBefore = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // clock believes the local clock unless it shows a time that is over: before
-// this software was made, or before the newest head that was seen. A board
-// without a battery wakes up in 1970.
+// this software was made, or before an author last signed. A board without a
+// battery wakes up in 1970.
 func (g *Gateway) clock() roster.Clock {
 	now := g.cfg.Now()
-	return roster.Clock{Now: now, Known: now.After(notBefore) && now.Unix() >= g.roster.View().Floor-int64(floorSlack/time.Second)}
+	return roster.Clock{Now: now, Known: now.After(notBefore) && g.roster.View().Believes(now)}
 }
-
-// floorSlack forgives clocks that differ a little between machines.
-const floorSlack = 5 * time.Minute
 
 // Run runs until ctx ends or a part fails. It may be called once; it closes the
 // gateway.
@@ -229,6 +238,9 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 		err = errors.Join(err, journalErr)
 	}()
 
+	if err := g.board.listen(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var parts sync.WaitGroup
@@ -275,13 +287,19 @@ func (g *Gateway) project(ctx context.Context) error {
 	tick := time.NewTicker(projectEvery)
 	defer tick.Stop()
 	told := map[roster.Problem]bool{}
+	due, known := false, g.clock().Known
 	for {
-		if yes, err := changed(); err != nil && ctx.Err() == nil {
+		yes, err := changed()
+		if err != nil && ctx.Err() == nil {
 			return err
-		} else if yes {
-			if _, err := g.roster.Project(g.clock()); err != nil {
+		}
+		clock := g.clock()
+		if yes || due || clock.Known != known {
+			_, err := g.roster.Project(clock)
+			if err != nil && ctx.Err() == nil {
 				g.cfg.Log.Error("the roster stays as it was", "err", err)
 			}
+			due, known = err != nil, clock.Known
 			g.tellProblems(ctx, told)
 		}
 		select {
@@ -324,7 +342,9 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 func (g *Gateway) Head() ledger.Head { return g.author.Head() }
 
 // Close closes what Open opened. Run does it by itself.
-func (g *Gateway) Close() error {
+func (g *Gateway) Close() error { return g.close() }
+
+func (g *Gateway) closeAll() error {
 	var errs []error
 	if g.board != nil {
 		errs = append(errs, g.board.close())
@@ -335,7 +355,6 @@ func (g *Gateway) Close() error {
 	if g.folder != nil {
 		errs = append(errs, g.folder.Close())
 	}
-	*g = Gateway{Name: g.Name, Controller: g.Controller, cfg: g.cfg, author: g.author, ready: g.ready}
 	return errors.Join(errs...)
 }
 

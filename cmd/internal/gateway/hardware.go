@@ -26,28 +26,31 @@ type hardware struct {
 	sim    *sim.Board // nil without simulated lines
 	relays []relay
 	inputs []io.Closer
+
+	listener net.Listener // of the simulated board, or nil
 }
 
 // newHardware drives every relay safe and opens nothing.
 func newHardware(w *wiring.Wiring, b *sim.Board) (*hardware, error) {
 	h := &hardware{wiring: w, sim: b}
-	if b == nil {
-		var cfg sim.Config
-		for _, d := range h.doors() {
-			if d.Relay.Simulated() {
-				cfg.Relays = append(cfg.Relays, d.Relay.Name)
-			}
-			for _, l := range []*wiring.Line{d.Contact, d.Rex} {
-				if l != nil && l.Simulated() {
-					cfg.Inputs = append(cfg.Inputs, l.Name)
-				}
-			}
+	var cfg sim.Config
+	for _, d := range h.doors() {
+		if d.Relay.Simulated() {
+			cfg.Relays = append(cfg.Relays, d.Relay.Name)
 		}
-		if len(cfg.Relays)+len(cfg.Inputs) > 0 {
-			h.sim = sim.New(cfg)
+		for _, l := range []*wiring.Line{d.Contact, d.Rex} {
+			if l != nil && l.Simulated() {
+				cfg.Inputs = append(cfg.Inputs, l.Name)
+			}
 		}
 	}
-	return h, Safe(w)
+	if b == nil && len(cfg.Relays)+len(cfg.Inputs) > 0 {
+		h.sim = sim.New(cfg)
+	}
+	if h.sim == nil {
+		return h, Safe(w)
+	}
+	return h, errors.Join(h.sim.SetSafe(cfg.Relays...), Safe(w))
 }
 
 // Safe drives every relay of a wiring to its de-energised level and lets go of
@@ -107,7 +110,7 @@ func (h *hardware) openInputs(ctx context.Context, c *edge.Controller) error {
 		if d.Contact != nil {
 			start := true // the first report is the level that was found
 			err := h.openInput(*d.Contact, func(active bool, _ time.Time) {
-				report(c.Contact(ctx, d.Name, active, start))
+				_ = c.Contact(ctx, d.Name, active, start) // while it stops nobody is there to tell
 				start = false
 			})
 			if err != nil {
@@ -120,7 +123,7 @@ func (h *hardware) openInputs(ctx context.Context, c *edge.Controller) error {
 				// A button that is held down while the gateway starts lets nobody out
 				// who was not let out before; the edge counts.
 				if !start {
-					report(c.Rex(ctx, d.Name, active))
+					_ = c.Rex(ctx, d.Name, active)
 				}
 				start = false
 			})
@@ -131,9 +134,6 @@ func (h *hardware) openInputs(ctx context.Context, c *edge.Controller) error {
 	}
 	return nil
 }
-
-// report: an input that moves while the controller stops has nobody to tell.
-func report(error) {}
 
 func (h *hardware) openInput(l wiring.Line, f func(bool, time.Time)) error {
 	var in io.Closer
@@ -196,8 +196,8 @@ func (g *Gateway) read(ctx context.Context, r reader, tried func()) error {
 	})
 }
 
-// serve lets other processes watch and drive the simulated board.
-func (h *hardware) serve(ctx context.Context) error {
+// listen opens the simulated board's socket.
+func (h *hardware) listen() (err error) {
 	path := h.wiring.Sim.Socket
 	if h.sim == nil || path == "" {
 		return nil
@@ -205,12 +205,17 @@ func (h *hardware) serve(ctx context.Context) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return err
+	h.listener, err = net.Listen("unix", path)
+	return err
+}
+
+// serve lets other processes watch and drive the simulated board.
+func (h *hardware) serve(ctx context.Context) error {
+	if h.listener == nil {
+		return nil
 	}
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	if err := h.sim.Serve(l); ctx.Err() == nil {
+	defer context.AfterFunc(ctx, func() { h.listener.Close() })()
+	if err := h.sim.Serve(h.listener); ctx.Err() == nil {
 		return err
 	}
 	return nil

@@ -17,18 +17,15 @@ func (s source) Charters(id ledger.CharterID) (ledger.Charters, error) { return 
 
 func (s source) Ledgers() ([]roster.Ledger, error) {
 	all, err := s.store.Ledgers()
-	if err != nil {
-		return nil, err
-	}
 	out := make([]roster.Ledger, len(all))
 	for i, l := range all {
 		out[i] = roster.Ledger{
-			Head: l.Head, Seen: l.Seen, Generation: l.Generation,
+			Head: l.Head, Seen: l.Seen, Generation: l.Generation, Charter: l.Charter,
 			Entries: func(lo, hi int64) iter.Seq2[ledger.Entry, error] { return s.store.Entries(l, lo, hi) },
 			Root: func(size int64) (tlog.Hash, error) {
 				return tlog.TreeHash(size, ledger.Hashes(s.store.Reader(l)))
 			},
 		}
 	}
-	return out, nil
+	return out, err
 }
