@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"tombolo/edge/access"
@@ -48,22 +49,26 @@ type Config struct {
 	Community passport.CommunityID
 	Node      passport.NodeID
 	Gateway   [32]byte // signing key: cards' challenges are bound to it
+	Name      string   // the gateway's in the policy: other gateways' doors are not opened from here
 	Doors     map[string]Door
 	Roster    Roster
 	Journal   Journal
-	Clock     func() roster.Clock
-	Software  string // name and version, for the Boot entry
+	Clock     func() roster.Clock // called from any goroutine
+	Reached   time.Time           // the latest that the door log shows; codes up to then may have been used
+	Software  string              // name and version, for the Boot entry
 	Log       *slog.Logger
 }
 
 // Controller owns its doors. Make it with New, run it with Run; every other
 // method may be called from any goroutine while Run runs.
 type Controller struct {
-	cfg   Config
-	calls chan func()
-	done  chan struct{} // closed when Run returns
+	cfg       Config
+	calls     chan func()
+	done      chan struct{}  // closed when the owner takes no more
+	recording sync.WaitGroup // openings that wait for their record
 
 	// All below belongs to Run's goroutine.
+	ctx     context.Context // Run's
 	started time.Time
 	doors   map[string]*ownDoor
 	codes   *access.Codes
@@ -75,8 +80,10 @@ type ownDoor struct {
 	name     string
 	hardware Door
 	state    door.State
-	fault    bool // the relay could not be driven
-	retry    time.Duration
+	contact  door.Settle
+	rex      door.Settle
+	fault    bool          // the relay could not be driven
+	retry    time.Duration // then, while it could not
 }
 
 // ErrStopped says that the controller runs no more.
@@ -92,8 +99,8 @@ const (
 // New makes a controller. Nothing moves before Run.
 func New(cfg Config) *Controller {
 	c := &Controller{
-		cfg: cfg, calls: make(chan func(), 64), done: make(chan struct{}),
-		doors: map[string]*ownDoor{}, codes: access.NewCodes(),
+		cfg: cfg, calls: make(chan func()), done: make(chan struct{}),
+		doors: map[string]*ownDoor{}, codes: access.NewCodes(cfg.Reached),
 	}
 	for name, hardware := range cfg.Doors {
 		c.doors[name] = &ownDoor{name: name, hardware: hardware}
@@ -104,8 +111,9 @@ func New(cfg Config) *Controller {
 // Run locks every door, writes the Boot entry and owns the doors until ctx
 // ends; then it locks them again. It may be called once.
 func (c *Controller) Run(ctx context.Context) error {
+	defer c.recording.Wait()
 	defer close(c.done)
-	c.started = time.Now()
+	c.ctx, c.started = ctx, time.Now()
 	for _, d := range c.doors {
 		c.drive(d, false)
 	}
@@ -119,9 +127,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			for _, d := range c.doors {
-				c.step(d, door.Event{Kind: door.Cancelled}, nil)
-			}
+			c.lockAll()
 			return nil
 		case call := <-c.calls:
 			call()
@@ -135,8 +141,20 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 }
 
-// post hands a call to the owner, in order.
+func (c *Controller) lockAll() {
+	for _, d := range c.doors {
+		if d.fault {
+			c.drive(d, false)
+		}
+		c.step(d, door.Event{Kind: door.Cancelled}, nil)
+	}
+}
+
+// post hands a call to the owner. It returns nil once the owner has it.
 func (c *Controller) post(ctx context.Context, call func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	select {
 	case c.calls <- call:
 		return nil
@@ -163,48 +181,13 @@ func (c *Controller) Ping(ctx context.Context) error {
 	}
 }
 
-// Contact tells of a door's contact; start is true for the level that was found
-// when the input was opened.
-func (c *Controller) Contact(ctx context.Context, name string, open, start bool) error {
-	return c.post(ctx, func() {
-		d := c.doors[name]
-		if d == nil {
-			return
-		}
-		e := door.Event{Kind: door.Closed}
-		switch {
-		case start:
-			e.Kind, e.Open = door.AtStart, open
-		case open:
-			e.Kind = door.Opened
-		}
-		c.step(d, e, &ledger.Input{Door: name, Input: "contact", Active: open})
-	})
-}
-
-// Rex tells of a request to exit. Pressing it lets out, whatever else holds.
-func (c *Controller) Rex(ctx context.Context, name string, active bool) error {
-	return c.post(ctx, func() {
-		d := c.doors[name]
-		if d == nil || !active {
-			return
-		}
-		if p := c.policyDoor(name); p != nil && p.Rex == policy.RexShunt {
-			c.step(d, door.Event{Kind: door.Shunt}, &ledger.Input{Door: name, Input: "rex", Active: true})
-			return
-		}
-		c.seq++
-		c.open(d, c.decision(name, true, "rex", access.Verdict{Granted: true, Reason: access.Exit}))
-	})
-}
-
 // Fault records that a part stopped working, or works again.
 func (c *Controller) Fault(ctx context.Context, part, what string, cleared bool) error {
 	return c.post(ctx, func() { c.recordFault(part, what, cleared) })
 }
 
 func (c *Controller) recordFault(part, what string, cleared bool) {
-	c.record(&ledger.Fault{Part: clip(part, 100), What: clip(what, 400), Cleared: cleared})
+	c.record(&ledger.Fault{Part: ledger.CleanText(part, 100), What: ledger.CleanText(what, 400), Cleared: cleared})
 }
 
 func (c *Controller) boot(clock roster.Clock) {
@@ -218,17 +201,22 @@ func (c *Controller) boot(clock roster.Clock) {
 	c.record(b)
 }
 
-// policyDoor is the door in the policy in force, or nil.
-func (c *Controller) policyDoor(name string) *policy.Door {
-	if p := c.cfg.Roster.View().Policy; p != nil {
-		return p.Doors[name]
+// policyDoor is the door in the policy of a view, or nil if the policy does not
+// give it to this gateway.
+func (c *Controller) policyDoor(v *roster.View, name string) *policy.Door {
+	if v.Policy == nil {
+		return nil
 	}
-	return nil
+	d := v.Policy.Doors[name]
+	if d == nil || d.Gateway != c.cfg.Name {
+		return nil
+	}
+	return d
 }
 
 func (c *Controller) doorConfig(d *ownDoor) door.Config {
 	cfg := door.Config{Strike: defaultStrike, HeldOpen: defaultHeldOpen, HasContact: d.hardware.Contact}
-	if p := c.policyDoor(d.name); p != nil {
+	if p := c.policyDoor(c.cfg.Roster.View(), d.name); p != nil {
 		cfg.Strike, cfg.HeldOpen = p.Strike, p.HeldOpen
 	}
 	return cfg
@@ -237,7 +225,7 @@ func (c *Controller) doorConfig(d *ownDoor) door.Config {
 // step feeds a door's machine and does what it says: the lock, then first, then
 // what is told.
 func (c *Controller) step(d *ownDoor, e door.Event, first ledger.Body) {
-	e.At = time.Since(c.started)
+	e.At = c.up()
 	var actions []door.Action
 	d.state, actions = door.Step(c.doorConfig(d), d.state, e)
 	for _, a := range actions {
@@ -269,7 +257,7 @@ func (c *Controller) open(d *ownDoor, decision *ledger.Decision) {
 func (c *Controller) drive(d *ownDoor, unlock bool) {
 	err := d.hardware.Relay.Set(unlock != d.hardware.FailSafe)
 	if err != nil {
-		d.retry = time.Since(c.started) + relayRetry
+		d.retry = c.up() + relayRetry
 	}
 	if failed := err != nil; failed != d.fault {
 		d.fault = failed
@@ -277,17 +265,19 @@ func (c *Controller) drive(d *ownDoor, unlock bool) {
 		if failed {
 			what = fmt.Sprintf("the relay cannot be driven: %v", err)
 		}
-		c.cfg.Log.Error(what, "door", d.name)
+		c.cfg.Log.Warn(what, "door", d.name)
 		c.recordFault("door/"+d.name+"/relay", what, !failed)
 	}
 }
 
+// tick does what has come due.
 func (c *Controller) tick() {
-	now := time.Since(c.started)
+	now := c.up()
 	for _, d := range c.doors {
 		if d.fault && now >= d.retry {
 			c.drive(d, d.state.Unlocked())
 		}
+		c.settle(d)
 		if at, ok := d.state.Wake(); ok && now >= at {
 			c.step(d, door.Event{Kind: door.Tick}, nil)
 		}
@@ -295,18 +285,22 @@ func (c *Controller) tick() {
 }
 
 func (c *Controller) untilWake() time.Duration {
-	wait := time.Hour
-	now := time.Since(c.started)
+	wake := c.up() + time.Hour
 	for _, d := range c.doors {
-		if at, ok := d.state.Wake(); ok {
-			wait = min(wait, at-now)
+		for _, wakes := range [...]func() (time.Duration, bool){d.state.Wake, d.contact.Wake, d.rex.Wake} {
+			if at, ok := wakes(); ok {
+				wake = min(wake, at)
+			}
 		}
 	}
-	return max(wait, 0)
+	return max(wake-c.up(), 0)
 }
 
+// up is the time since the start, on the monotonic clock.
+func (c *Controller) up() time.Duration { return time.Since(c.started) }
+
 func (c *Controller) clockOffset(clock roster.Clock) time.Duration {
-	return time.Duration(clock.Now.UnixNano()) - time.Since(c.started)
+	return time.Duration(clock.Now.UnixNano()) - c.up()
 }
 
 // watchClock notices a wall clock that was set.
@@ -323,21 +317,6 @@ func (c *Controller) record(b ledger.Body) {
 	if err := c.cfg.Journal.Record(b, c.cfg.Clock().Now); err != nil {
 		c.cfg.Log.Error("not recorded", "kind", b.Kind().String(), "err", err)
 	}
-}
-
-// clip bounds a text for the log and takes control characters out.
-func clip(s string, n int) string {
-	out := []rune{}
-	for _, r := range s {
-		if len(out) == n {
-			break
-		}
-		if r < ' ' || r == 0x7f {
-			r = ' '
-		}
-		out = append(out, r)
-	}
-	return string(out)
 }
 
 // Generation is that of the roster's view that decisions are made on now.

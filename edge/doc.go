@@ -7,7 +7,8 @@
 //
 //	reader's goroutine             owner's goroutine                journal's goroutine
 //	------------------             -----------------                -------------------
-//	frame ── Code ─┐
+//	code ─── Code ─┐
+//	card ─── Tap ──┤
 //	  parse (passport/qr)
 //	  holder (Roster: one query)
 //	  signature (passport)
@@ -17,8 +18,10 @@
 //	                            door.Step       → actions
 //	                            Relay.Set       ◄─ the door moves here
 //	                            Journal.Record ───────────────────► group commit,
-//	contact ── Contact ─ post ► door.Step       → passage            signed head
-//	REX ────── Rex ───── post ► door.Step       → unlock
+//	contact ── Contact ─ post ► door.Settle
+//	                            door.Step       → passage            signed head
+//	REX ────── Rex ───── post ► door.Settle
+//	                            door.Step       → unlock
 //	timer ────────────────────► door.Step       → relock
 //
 // Nothing between frame and relay waits for a disk or a network, unless the

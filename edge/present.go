@@ -7,6 +7,7 @@ import (
 
 	"tombolo/edge/access"
 	"tombolo/edge/door"
+	"tombolo/edge/policy"
 	"tombolo/edge/roster"
 	"tombolo/passport"
 	"tombolo/passport/qr"
@@ -29,7 +30,7 @@ type checked struct {
 func (c *Controller) Code(ctx context.Context, name string, exit bool, frame []byte) error {
 	k := c.checkCode(name, frame)
 	k.p.Exit = exit
-	return c.post(ctx, func() { c.decide(ctx, name, k) })
+	return c.post(ctx, func() { c.decide(name, k) })
 }
 
 // checkCode parses a code and verifies it. A refusal that names nobody is not
@@ -91,7 +92,7 @@ func (c *Controller) targetOf(name string, w passport.Window) (passport.Target, 
 }
 
 // decide runs on the owner's goroutine.
-func (c *Controller) decide(ctx context.Context, name string, k checked) {
+func (c *Controller) decide(name string, k checked) {
 	d := c.doors[name]
 	if d == nil {
 		return
@@ -101,18 +102,19 @@ func (c *Controller) decide(ctx context.Context, name string, k checked) {
 		c.lookUpAgain(&k)
 	}
 	c.seq++
-	verdict := c.judge(name, k, clock, view)
-	decision := c.decision(name, k.p.Exit, k.mode, verdict)
+	p := c.policyDoor(view, name)
+	verdict := c.judge(name, k, clock, view, p)
+	decision := c.decision(name, k.p.Exit, k.mode, verdict, clock, view)
 	if k.raw != nil {
 		decision.Passport = uint64(k.holder.Delegation.Passport)
 		decision.Key = k.holder.KeyID[:]
 		decision.Presentation = k.raw
 	}
-	switch p := c.policyDoor(name); {
+	switch {
 	case !verdict.Granted:
 		c.record(decision)
 	case p != nil && p.RecordFirst && verdict.Reason == access.Granted:
-		c.openRecorded(ctx, d, decision)
+		c.openRecorded(d, decision, clock.Now)
 	default:
 		c.open(d, decision)
 	}
@@ -132,16 +134,14 @@ func (c *Controller) lookUpAgain(k *checked) {
 	}
 }
 
-func (c *Controller) judge(name string, k checked, clock roster.Clock, view *roster.View) access.Verdict {
-	if k.p.Exit {
+func (c *Controller) judge(name string, k checked, clock roster.Clock, view *roster.View, p *policy.Door) access.Verdict {
+	switch {
+	case k.p.Exit:
 		return access.Verdict{Granted: true, Reason: access.Exit}
-	}
-	if k.reason != access.None {
-		return access.Verdict{Reason: k.reason}
-	}
-	p := c.policyDoor(name)
-	if p == nil {
+	case p == nil:
 		return access.Verdict{Reason: access.NoPolicy}
+	case k.reason != access.None:
+		return access.Verdict{Reason: k.reason}
 	}
 	number := k.holder.Delegation.Passport
 	v := access.View{
@@ -152,7 +152,7 @@ func (c *Controller) judge(name string, k checked, clock roster.Clock, view *ros
 	}
 	verdict := access.Decide(clock.Now, k.holder, k.p, v)
 	if verdict.Granted && k.p.Mode == passport.ModeWindow {
-		if r := c.codes.Use(clock.Now, time.Since(c.started), k.p.Window); r != access.None {
+		if r := c.codes.Use(clock.Now, c.up(), k.p.Window); r != access.None {
 			return access.Verdict{Reason: r}
 		}
 	}
@@ -160,8 +160,7 @@ func (c *Controller) judge(name string, k checked, clock roster.Clock, view *ros
 }
 
 // decision is the record of a verdict; seq was counted before.
-func (c *Controller) decision(name string, exit bool, mode string, v access.Verdict) *ledger.Decision {
-	clock, view := c.cfg.Clock(), c.cfg.Roster.View()
+func (c *Controller) decision(name string, exit bool, mode string, v access.Verdict, clock roster.Clock, view *roster.View) *ledger.Decision {
 	d := &ledger.Decision{Seq: c.seq, Door: name, Exit: exit, Mode: mode, Granted: v.Granted, Reason: v.Reason.String(), RosterAge: -1}
 	if age := view.Age(clock.Now); age >= 0 && clock.Known {
 		d.RosterAge = int64(age / time.Second)
@@ -174,12 +173,12 @@ func (c *Controller) decision(name string, exit bool, mode string, v access.Verd
 
 // openRecorded waits, beside the owner, until the decision is durable, and
 // opens then. A record that fails is a denial, which is recorded when it can be.
-func (c *Controller) openRecorded(ctx context.Context, d *ownDoor, decision *ledger.Decision) {
-	at := c.cfg.Clock().Now
-	go func() {
-		ctx, cancel := context.WithTimeout(ctx, recordPatience)
+func (c *Controller) openRecorded(d *ownDoor, decision *ledger.Decision, at time.Time) {
+	ctx := c.ctx
+	c.recording.Go(func() {
+		recording, cancel := context.WithTimeout(ctx, recordPatience)
 		defer cancel()
-		err := c.cfg.Journal.RecordFirst(ctx, decision, at)
+		err := c.cfg.Journal.RecordFirst(recording, decision, at)
 		posted := c.post(context.WithoutCancel(ctx), func() {
 			if err == nil {
 				grant := door.Grant{Seq: decision.Seq, Exit: decision.Exit}
@@ -194,7 +193,7 @@ func (c *Controller) openRecorded(ctx context.Context, d *ownDoor, decision *led
 		if posted != nil {
 			c.cfg.Log.Error("a recorded opening came too late", "door", d.name, "err", posted)
 		}
-	}()
+	})
 }
 
 // recordPatience is how long somebody stands at a door whose disk does not

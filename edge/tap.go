@@ -22,16 +22,22 @@ func (c *Controller) Challenge(name string, nonce [32]byte) passport.Challenge {
 	return ch
 }
 
-// Tap takes a door key's answer to a challenge of this door. Like Code it
-// verifies on the caller's goroutine.
+// Tap takes a door key's answer to a challenge that was made for this door and
+// for this answer. Like Code it verifies on the caller's goroutine. That no
+// challenge is used twice is the driver's part: it makes one, runs the card's
+// APDUs and forgets it.
 func (c *Controller) Tap(ctx context.Context, name string, exit bool, ch passport.Challenge, key passport.Key, sig passport.Signature) error {
-	k := c.checkTap(ch, key, sig)
+	k := c.checkTap(name, ch, key, sig)
 	k.p.Exit = exit
-	return c.post(ctx, func() { c.decide(ctx, name, k) })
+	return c.post(ctx, func() { c.decide(name, k) })
 }
 
-func (c *Controller) checkTap(ch passport.Challenge, key passport.Key, sig passport.Signature) checked {
+func (c *Controller) checkTap(name string, ch passport.Challenge, key passport.Key, sig passport.Signature) checked {
 	k := checked{mode: "tap", p: access.Presentation{Mode: passport.ModeTap}}
+	if own := c.Challenge(name, ch.Nonce); ch.Community != own.Community || ch.Place != own.Place {
+		k.reason = access.OutOfScope
+		return k
+	}
 	tap, err := passport.NewTap(ch, key, sig)
 	if err != nil {
 		k.reason = access.Unreadable

@@ -66,9 +66,10 @@ type Verdict struct {
 func deny(r Reason) Verdict  { return Verdict{Reason: r} }
 func grant(r Reason) Verdict { return Verdict{Granted: true, Reason: r} }
 
-// Decide applies the rules in the order of their rank: the way out, home, the
-// key, the passport, the level, and the roster's age. Whether a code was used
-// before is asked last, of Codes, by the caller: only a grant uses it up.
+// Decide applies the rules in the order of their rank: the way out, home, whose
+// key it is, revocation, suspension, validity, the code's own terms, the level,
+// and the roster's age. Whether a code was used before is asked last, of Codes,
+// by the caller: only a grant uses it up.
 func Decide(now time.Time, h Holder, p Presentation, v View) Verdict {
 	if p.Exit {
 		return grant(Exit) // never denied, only recorded
@@ -77,7 +78,7 @@ func Decide(now time.Time, h Holder, p Presentation, v View) Verdict {
 		return grant(Home)
 	}
 	for _, rule := range [...]func(time.Time, Holder, Presentation, View) Reason{
-		keyRules, passportRules, codeRules, levelRules, rosterRules,
+		standing, validity, codeRules, levelRules, rosterRules,
 	} {
 		if r := rule(now, h, p, v); r != None {
 			return deny(r)
@@ -96,8 +97,8 @@ func atHome(h Holder, p Presentation, v View) bool {
 		h.Delegation.Covers(v.Node, v.Door.Name)
 }
 
-func keyRules(now time.Time, h Holder, p Presentation, v View) Reason {
-	d := h.Delegation
+// standing is what holds of key and passport at every door and at all times.
+func standing(_ time.Time, h Holder, _ Presentation, _ View) Reason {
 	switch {
 	case !h.Known:
 		return UnknownKey
@@ -109,6 +110,18 @@ func keyRules(now time.Time, h Holder, p Presentation, v View) Reason {
 		return Disputed
 	case !h.ByOwner:
 		return NotByOwner
+	case h.Expelled:
+		return Expelled
+	case h.Suspended:
+		return Suspended
+	}
+	return None
+}
+
+// validity is the delegation's terms, then the passport's.
+func validity(now time.Time, h Holder, p Presentation, v View) Reason {
+	d := h.Delegation
+	switch {
 	case !d.Mode.Has(p.Mode):
 		return WrongMode
 	case !d.Covers(v.Node, v.Door.Name):
@@ -119,18 +132,6 @@ func keyRules(now time.Time, h Holder, p Presentation, v View) Reason {
 		return KeyNotYet
 	case now.Unix() >= int64(d.NotAfter):
 		return KeyExpired
-	}
-	return None
-}
-
-func passportRules(now time.Time, h Holder, _ Presentation, v View) Reason {
-	switch {
-	case h.Expelled:
-		return Expelled
-	case h.Suspended:
-		return Suspended
-	case !v.ClockKnown:
-		return None
 	case now.Unix() < h.NotBefore:
 		return PassportNotYet
 	case now.Unix() >= h.NotAfter:

@@ -15,22 +15,26 @@ const MaxCodes = 1 << 14
 // kept in memory alone, and a code that could have been used before the start
 // is refused instead. It has one owner; make it with NewCodes.
 type Codes struct {
+	reached int64 // an earlier run may have used codes up to then, Unix seconds
 	horizon int64 // codes over at or before this are forgotten, and so refused for good
 	seen    map[code]struct{}
 	byEnd   ends
 }
 
-// NewCodes begins at the controller's start.
-func NewCodes() *Codes { return &Codes{seen: map[code]struct{}{}} }
+// NewCodes begins at the controller's start. reached is the latest time at which
+// an earlier run used a code, as the door log tells, or the zero Time.
+func NewCodes(reached time.Time) *Codes {
+	return &Codes{reached: reached.Unix(), seen: map[code]struct{}{}}
+}
 
 // Use refuses a code that was used, may have been used, or cannot be
 // remembered, and remembers it otherwise: call it for a grant alone. up is how
 // long the controller has been running: the start is reckoned back from now, so
 // that it moves with a clock that is set. A clock that is set back brings no
-// forgotten code back.
+// forgotten code back, not even over a restart, as far as reached is true.
 func (c *Codes) Use(now time.Time, up time.Duration, w passport.Window) Reason {
 	over := int64(w.Start) + 2*int64(w.Length) // as passport.Window.At
-	started := now.Add(-up).Unix()
+	started := max(now.Add(-up).Unix(), c.reached)
 	c.forget(now.Unix())
 	used := code{w.Passport, w.Nonce}
 	_, seen := c.seen[used]

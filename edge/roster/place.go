@@ -9,16 +9,22 @@ import (
 // place orders the entries of one author: generation u64 ‖ incarnation[8] ‖
 // index u64. Compared as bytes.
 func place(l Ledger, index int64) []byte {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, 32), l.Generation)
+	return appendPlace(make([]byte, 0, 24), l, index)
+}
+
+func appendPlace(b []byte, l Ledger, index int64) []byte {
+	b = binary.BigEndian.AppendUint64(b, l.Generation)
 	b = append(b, l.Head.Origin.Incarnation[:]...)
 	return binary.BigEndian.AppendUint64(b, uint64(index))
 }
 
 // timedPlace orders the entries of several authors: time u64 in milliseconds ‖
-// place.
+// author[16] ‖ place. An incarnation is its author's choice, so it tells two
+// authors' entries apart only beside the author.
 func timedPlace(l Ledger, index int64, e ledger.Entry) []byte {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, 32), uint64(e.Time))
-	return append(b, place(l, index)...)
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 48), uint64(e.Time))
+	b = append(b, l.Head.Origin.Author[:]...)
+	return appendPlace(b, l, index)
 }
 
 // placeTime is the time in a timedPlace, in Unix seconds.

@@ -23,287 +23,345 @@ const maxAhead = 24 * time.Hour
 // batch is how many entries are projected in one transaction.
 const batch = 4096
 
-// Project catches up with the source and returns the new view. What cannot be
+// Project catches up with the source and returns the view. What cannot be
 // projected stands among the view's problems and does not stop the rest; an
 // error means that the roster itself failed, and the old view stays.
+//
+// While it catches up, each ledger counts as far as it has come. Under a new
+// charter everything is made again, and lookups see the old state until all of
+// the new is there.
 func (r *Roster) Project(clock Clock) (*View, error) {
 	r.projecting.Lock()
 	defer r.projecting.Unlock()
-	v, err := r.project(clock)
-	if err != nil {
+	if err := r.project(clock); err != nil {
+		r.unfinished = true
 		return r.View(), fmt.Errorf("project the ledgers: %w", err)
 	}
+	r.unfinished = false
+	return r.View(), nil
+}
+
+// pass is one Project.
+type pass struct {
+	roster     *Roster
+	community  ledger.Charters
+	node       ledger.Charters
+	registries []passport.Domain
+	do         func(func(*sql.Tx) error) error // in a transaction
+	changed    bool
+}
+
+func (r *Roster) project(clock Clock) error {
+	p := &pass{roster: r, do: func(f func(*sql.Tx) error) error { return inTx(r.write, f) }}
+	var err error
+	if p.community, err = r.cfg.Source.Charters(r.cfg.Community); err != nil {
+		return err
+	}
+	if p.node, err = r.cfg.Source.Charters(r.cfg.Node); err != nil {
+		return err
+	}
+	for _, d := range p.community.Registries() {
+		p.registries = append(p.registries, passport.Domain{ChainID: d.ChainID, Registry: d.Address})
+	}
+	ledgers, unreadable := r.cfg.Source.Ledgers()
+	again, err := p.charters()
+	switch {
+	case err != nil:
+	case again:
+		err = p.again(ledgers)
+	default:
+		err = p.run(ledgers)
+	}
+	if err != nil {
+		return err
+	}
+	if p.changed, err = p.notices(clock); err != nil {
+		return err
+	}
+	if !p.changed && !r.unfinished && fmt.Sprint(unreadable) == r.unreadable {
+		return nil
+	}
+	v, err := r.loadView(p, unreadable)
+	if err != nil {
+		return err
+	}
+	r.unreadable = fmt.Sprint(unreadable)
 	r.view.Store(v)
-	return v, nil
+	return nil
 }
 
-func (r *Roster) project(clock Clock) (*View, error) {
-	community, err := r.cfg.Source.Charters(r.cfg.Community)
-	if err != nil {
-		return nil, err
+// charters tells whether everything has to be made again because the charters
+// changed: what counts, under which registries, is another now.
+func (p *pass) charters() (again bool, err error) {
+	var community, node int
+	err = p.roster.write.QueryRow("SELECT community, node FROM charters").Scan(&community, &node)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, p.do(p.saveCharters)
 	}
-	node, err := r.cfg.Source.Charters(r.cfg.Node)
-	if err != nil {
-		return nil, err
-	}
-	ledgers, err := r.cfg.Source.Ledgers()
-	if err != nil {
-		return nil, err
-	}
-	var mine []projection
-	again := false
-	for _, l := range ledgers {
-		p := projection{roster: r, ledger: l, clock: clock, registries: registries(community), target: passport.NodeTarget(passport.NodeID(r.cfg.Node))}
-		switch l.Head.Origin.Kind {
-		case ledger.CommunityLog:
-			p.role, p.charters = ledger.Issuer, community
-		case ledger.NodeLog:
-			p.role, p.charters = ledger.Steward, node
-		default:
-			continue
-		}
-		if l.Head.Origin.Community != r.cfg.Community {
-			continue
-		}
-		var counts bool
-		if p.limit, counts = p.charters.Limit(p.role, l.Head.Origin); !counts {
-			p.limit.Size = 0
-		}
-		if err := p.load(); err != nil {
-			return nil, err
-		}
-		if p.cursor.projected > p.limit.Size {
-			again = true // a charter took back what was counted
-		}
-		if counts || p.cursor.projected > 0 {
-			mine = append(mine, p)
-		}
-	}
-	if again {
-		if err := r.reset(); err != nil {
-			return nil, err
-		}
-		for i := range mine {
-			mine[i].cursor = cursor{}
-		}
-	}
-	var problems []Problem
-	for _, p := range mine {
-		rejected, err := p.run()
-		if err != nil {
-			return nil, err
-		}
-		problems = append(problems, rejected...)
-	}
-	if clock.Known {
-		_, err := r.write.Exec("INSERT OR IGNORE INTO notice SELECT place, ? FROM home WHERE ends IS NOT NULL", clock.Now.Unix())
-		if err != nil {
-			return nil, err
-		}
-	}
-	return r.loadView(community, problems)
+	return community != p.community.Len() || node != p.node.Len(), err
 }
 
-// reset empties the projection.
-func (r *Roster) reset() error {
-	return inTx(r.write, func(tx *sql.Tx) error {
-		for _, table := range []string{"cursor", "claim", "owner", "doorkey", "revoked", "home", "policy", "gateway"} {
+func (p *pass) saveCharters(tx *sql.Tx) error {
+	_, err := tx.Exec("INSERT OR REPLACE INTO charters VALUES (1, ?, ?)", p.community.Len(), p.node.Len())
+	return err
+}
+
+// again empties the projection and makes it anew, all in one transaction:
+// nobody may see a roster from which a revocation is missing that was there.
+func (p *pass) again(ledgers []Ledger) error {
+	p.changed = true
+	return p.do(func(tx *sql.Tx) error {
+		for _, table := range []string{"cursor", "claim", "owner", "doorkey", "revoked", "home", "policy"} {
 			if _, err := tx.Exec("DELETE FROM " + table); err != nil {
 				return err
 			}
 		}
-		return nil
+		p.do = func(f func(*sql.Tx) error) error { return f(tx) }
+		if err := p.run(ledgers); err != nil {
+			return err
+		}
+		return p.saveCharters(tx)
 	})
 }
 
-func registries(cs ledger.Charters) (out []passport.Domain) {
-	for _, r := range cs.Registries() {
-		out = append(out, passport.Domain{ChainID: r.ChainID, Registry: r.Address})
+// run projects what is new of the ledgers that count.
+func (p *pass) run(ledgers []Ledger) error {
+	for _, l := range ledgers {
+		one, counts := p.projection(l)
+		if !counts {
+			continue
+		}
+		if err := p.do(one.load); err != nil {
+			return err
+		}
+		if err := one.run(); err != nil {
+			return err
+		}
 	}
-	return out
+	return nil
+}
+
+// projection is that of one ledger; counts is false for those that are another
+// community's or node's, or by nobody whom the charters name.
+func (p *pass) projection(l Ledger) (one projection, counts bool) {
+	one = projection{pass: p, ledger: l}
+	role := ledger.Issuer
+	switch l.Head.Origin.Kind {
+	case ledger.CommunityLog:
+		one.charters = p.community
+	case ledger.NodeLog:
+		one.charters, role = p.node, ledger.Steward
+	default:
+		return one, false
+	}
+	// A steward's key may serve two nodes; its entries must not.
+	if l.Head.Origin.Community != p.roster.cfg.Community || l.Charter != one.charters.ID() {
+		return one, false
+	}
+	one.limit, counts = one.charters.Limit(role, l.Head.Origin)
+	return one, counts
+}
+
+// notices remembers when each end of a home was first seen, and tells whether
+// anything changed by it or before.
+func (p *pass) notices(clock Clock) (changed bool, err error) {
+	if !clock.Known {
+		return p.changed, nil
+	}
+	r, err := p.roster.write.Exec(`INSERT OR IGNORE INTO notice SELECT place, ?1 FROM home
+		WHERE ends IS NOT NULL AND ?1 >= (SELECT ifnull(max(floor), 0) FROM cursor) - ?2`, clock.Now.Unix(), int64(floorSlack/time.Second))
+	if err != nil {
+		return false, err
+	}
+	n, err := r.RowsAffected()
+	return p.changed || n > 0, err
 }
 
 // cursor is how far one ledger is projected.
 type cursor struct {
 	projected   int64
 	fresh       int64
+	floor       int64
 	complete    bool
 	problem     string
-	stopped     bool
+	refused     int64
+	refusal     string
 	follows     string
 	followsSize int64
 }
 
-// projection is one ledger's pass.
+// projection is one ledger's part of a pass.
 type projection struct {
-	roster     *Roster
-	ledger     Ledger
-	role       ledger.AuthorRole
-	charters   ledger.Charters
-	limit      ledger.Limit
-	clock      Clock
-	registries []passport.Domain
-	target     passport.Target
-	cursor     cursor
-	drops      []ledger.Dropped // read once a body is missing
+	*pass
+	ledger   Ledger
+	charters ledger.Charters
+	limit    ledger.Limit
+	cursor   cursor
+	drops    []ledger.Dropped // read once a body is missing
 }
 
-func (p *projection) load() error {
+func (p *projection) load(tx *sql.Tx) error {
 	c := &p.cursor
-	err := p.roster.write.QueryRow("SELECT projected, fresh, complete, problem, stopped, follows, follows_size FROM cursor WHERE origin = ?",
-		p.ledger.Head.Origin.String()).Scan(&c.projected, &c.fresh, &c.complete, &c.problem, &c.stopped, &c.follows, &c.followsSize)
+	err := tx.QueryRow("SELECT projected, fresh, floor, complete, problem, refused, refusal, follows, follows_size FROM cursor WHERE origin = ?",
+		p.ledger.Head.Origin.String()).Scan(&c.projected, &c.fresh, &c.floor, &c.complete, &c.problem, &c.refused, &c.refusal, &c.follows, &c.followsSize)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
 	return err
 }
 
-// run projects what is new of the ledger. It returns entries that were passed
-// over because they say what nobody may say.
-func (p *projection) run() (rejected []Problem, err error) {
-	head := p.ledger.Head
-	end := min(head.Size, p.limit.Size)
-	p.cursor.complete = false
-	if p.limit.Root != nil {
-		switch {
-		case head.Size < p.limit.Size:
-			return nil, p.halt(fmt.Errorf("the charter counts %d entries of it and %d are here", p.limit.Size, head.Size))
-		default:
-			root, err := p.ledger.Root(p.limit.Size)
-			if err != nil {
-				return nil, err
-			}
-			if root != *p.limit.Root {
-				return nil, p.halt(errors.New("its entries are not those that the charter counts"))
-			}
-		}
-	}
-	for !p.cursor.stopped && p.cursor.projected < end {
-		var halted error
-		err := inTx(p.roster.write, func(tx *sql.Tx) error {
-			index := p.cursor.projected
-			for e, err := range p.ledger.Entries(index, min(end, index+batch)) {
-				if err != nil {
-					halted = err
-					break
-				}
-				var refused, stop error
-				if refused, stop, err = p.entry(tx, index, e); err != nil {
-					return err
-				}
-				if stop != nil {
-					halted = fmt.Errorf("entry %d: %w", index, stop)
-					break
-				}
-				if refused != nil {
-					rejected = append(rejected, Problem{head.Origin.String(), fmt.Sprintf("entry %d was passed over: %v", index, refused)})
-				}
-				index++
-			}
-			if halted == nil && index == p.cursor.projected {
-				halted = fmt.Errorf("entry %d is not readable", index)
-			}
-			p.cursor.projected = index
-			return p.save(tx)
-		})
-		if err != nil {
-			return nil, err
-		}
-		if halted != nil {
-			return rejected, p.halt(halted)
-		}
-	}
-	if p.cursor.stopped {
-		return rejected, p.halt(errors.New(p.cursor.problem))
-	}
-	return rejected, p.done()
-}
-
-// done: the whole range is projected, so the head's time counts, but no later
-// than it was first seen, and heartbeats count for issuers.
-func (p *projection) done() error {
-	fresh := int64(min(p.ledger.Head.Fresh(), math.MaxInt64))
-	if h, err := ledger.OpenHead(p.ledger.Head.Note, p.ledger.Head.Author, p.charters.Cosigners()...); err == nil {
-		fresh = int64(min(h.Fresh(), math.MaxInt64))
-	}
-	p.cursor.fresh = max(p.cursor.fresh, min(fresh, p.ledger.Seen))
-	p.cursor.complete, p.cursor.problem = true, ""
-	return inTx(p.roster.write, p.save)
-}
-
-func (p *projection) halt(why error) error {
-	p.cursor.problem = why.Error()
-	return inTx(p.roster.write, p.save)
-}
-
 func (p *projection) save(tx *sql.Tx) error {
 	o, c := p.ledger.Head.Origin, p.cursor
-	_, err := tx.Exec("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		o.String(), o.Author.String(), string(o.Kind), c.projected, c.fresh, c.complete, c.problem, c.stopped, c.follows, c.followsSize)
+	_, err := tx.Exec("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		o.String(), o.Author.String(), string(o.Kind), c.projected, c.fresh, c.floor, c.complete, c.problem, c.refused, c.refusal, c.follows, c.followsSize)
 	return err
 }
 
-// entry projects one entry. refused passes it over; stop ends the ledger's
-// projection here; err is the roster's own failure.
-func (p *projection) entry(tx *sql.Tx, index int64, e ledger.Entry) (refused, stop, err error) {
-	leaf, err := e.Check(index)
-	if err != nil {
-		return nil, err, nil
+// end is how many of the entries that are held count.
+func (p *projection) end() int64 { return min(p.ledger.Head.Size, p.limit.Size) }
+
+// run projects what is new of the ledger. What stops it stands in the cursor,
+// and is tried again each time: newer software may go on. An error is the
+// roster's own failure.
+func (p *projection) run() error {
+	was := p.cursor
+	p.cursor.complete, p.cursor.problem = false, ""
+	if err := p.checkLimit(); err != nil {
+		p.cursor.problem = err.Error()
 	}
-	if !leaf.Kind.Known() {
-		if leaf.Critical {
-			// For good: only newer software may go on from here.
-			p.cursor.stopped = true
-			return nil, fmt.Errorf("%w (%v)", ledger.ErrUnknownKind, leaf.Kind), nil
+	for p.cursor.problem == "" && p.cursor.projected < p.end() {
+		if err := p.do(p.batch); err != nil {
+			return err
 		}
-		return nil, nil, nil
 	}
-	if e.Dropped() {
-		recorded, err := p.dropRecorded(index)
-		if err == nil && !recorded {
-			err = ledger.ErrWithheld
-		}
-		return nil, err, nil
+	if p.cursor.problem == "" {
+		p.heard()
 	}
-	body, err := ledger.ParseBody(leaf.Kind, e.Body)
-	if err != nil {
-		p.cursor.stopped = true
-		return nil, err, nil
+	if p.cursor == was {
+		return nil
 	}
-	refused, err = p.apply(tx, index, e, body)
-	var stopped *stopError
-	if errors.As(refused, &stopped) {
-		return nil, stopped.err, nil
-	}
-	return refused, nil, err
+	p.changed = true
+	return p.do(p.save)
 }
 
-// dropRecorded looks whether the author says that it dropped the body.
-func (p *projection) dropRecorded(index int64) (bool, error) {
+// checkLimit holds what is here of a retired author's ledger against what the
+// charter counts of it. A part of it cannot be told from a stolen key's fork,
+// so it does not count.
+func (p *projection) checkLimit() error {
+	if p.limit.Root == nil {
+		return nil
+	}
+	if size := p.ledger.Head.Size; size < p.limit.Size {
+		return fmt.Errorf("the charter counts %d entries of it and %d are here", p.limit.Size, size)
+	}
+	root, err := p.ledger.Root(p.limit.Size)
+	if err != nil {
+		return err
+	}
+	if root != *p.limit.Root {
+		return errors.New("its entries are not those that the charter counts")
+	}
+	return nil
+}
+
+// batch projects the next entries and saves how far it came.
+func (p *projection) batch(tx *sql.Tx) error {
+	index := p.cursor.projected
+	for e, err := range p.ledger.Entries(index, min(p.end(), index+batch)) {
+		stop := err
+		if stop == nil {
+			if stop, err = p.entry(tx, index, e); err != nil {
+				return err
+			}
+		}
+		if stop != nil {
+			p.cursor.problem = fmt.Sprintf("entry %d: %v", index, stop)
+			break
+		}
+		index++
+	}
+	if index == p.cursor.projected && p.cursor.problem == "" {
+		p.cursor.problem = fmt.Sprintf("entry %d is not readable", index)
+	}
+	p.cursor.projected = index
+	return p.save(tx)
+}
+
+// entry projects one entry. stop ends the ledger's projection before it; err is
+// the roster's own failure.
+func (p *projection) entry(tx *sql.Tx, index int64, e ledger.Entry) (stop, err error) {
+	leaf, body, stop := e.Open(p.ledger.Head.Origin.Kind, index)
+	switch {
+	case stop != nil:
+		return stop, nil
+	case !leaf.Kind.Known():
+		if leaf.Critical {
+			return fmt.Errorf("%w (%v)", ledger.ErrUnknownKind, leaf.Kind), nil
+		}
+		return nil, nil
+	case body == nil:
+		return p.dropped(index), nil
+	}
+	if b, ok := body.(*ledger.Begin); ok {
+		return p.begin(b), nil
+	}
+	refused, err := p.apply(tx, index, e, body)
+	if refused != nil {
+		p.cursor.refused++
+		p.cursor.refusal = fmt.Sprintf("entry %d: %v", index, refused)
+	}
+	return nil, err
+}
+
+func (p *projection) begin(b *ledger.Begin) error {
+	if b.Charter != p.charters.ID() {
+		return fmt.Errorf("it was written under the charter %v, not %v", b.Charter, p.charters.ID())
+	}
+	if f := b.Predecessor; f != nil {
+		o := p.ledger.Head.Origin
+		o.Incarnation = f.Incarnation
+		p.cursor.follows, p.cursor.followsSize = o.String(), f.Size
+	}
+	return nil
+}
+
+// dropped passes over a missing body if the author says, in an entry that
+// counts, that it dropped it.
+func (p *projection) dropped(index int64) error {
 	if p.drops == nil {
 		p.drops = []ledger.Dropped{}
-		for e, err := range p.ledger.Entries(index, p.ledger.Head.Size) {
+		at := index
+		for e, err := range p.ledger.Entries(index, p.end()) {
 			if err != nil {
-				return false, err
+				return err
 			}
-			leaf, err := ledger.ParseLeaf(e.Leaf)
-			if err != nil || leaf.Kind != ledger.KindDropped || e.Dropped() {
-				continue
+			if _, body, err := e.Open(p.ledger.Head.Origin.Kind, at); err == nil {
+				if d, ok := body.(*ledger.Dropped); ok {
+					p.drops = append(p.drops, *d)
+				}
 			}
-			if body, err := ledger.ParseBody(leaf.Kind, e.Body); err == nil {
-				p.drops = append(p.drops, *body.(*ledger.Dropped))
-			}
+			at++
 		}
 	}
 	for _, d := range p.drops {
 		if d.First <= index && index <= d.Last {
-			return true, nil
+			return nil
 		}
 	}
-	return false, nil
+	return ledger.ErrWithheld
 }
 
-// stopError is a refusal of the whole ledger.
-type stopError struct{ err error }
-
-func (e *stopError) Error() string { return e.err.Error() }
+// heard: the whole range is projected, so the head's time counts, but no later
+// than it was first seen; heartbeats count for issuers.
+func (p *projection) heard() {
+	head := p.ledger.Head
+	if cosigners := p.charters.Cosigners(); len(cosigners) > 0 {
+		if h, err := ledger.OpenHead(head.Note, head.Author, cosigners...); err == nil {
+			head = h
+		}
+	}
+	signed, c := int64(min(head.Fresh(), math.MaxInt64)), &p.cursor
+	c.fresh = max(c.fresh, min(signed, p.ledger.Seen))
+	c.floor = max(c.floor, min(signed, p.ledger.Seen+int64(maxAhead/time.Second)))
+	c.complete = true
+}

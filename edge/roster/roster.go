@@ -14,19 +14,17 @@ package roster
 import (
 	"database/sql"
 	_ "embed"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
 	"net/url"
+	"os"
 	"sync"
 	"sync/atomic"
 
 	_ "github.com/mattn/go-sqlite3" // the driver
 	"golang.org/x/mod/sumdb/tlog"
 
-	"tombolo/edge/access"
-	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
 
@@ -39,15 +37,17 @@ const schemaVersion = 1
 // taken in.
 type Source interface {
 	Charters(ledger.CharterID) (ledger.Charters, error)
-	// Ledgers lists every ledger that is held.
+	// Ledgers lists every ledger that can be read; the error names those that
+	// cannot.
 	Ledgers() ([]Ledger, error)
 }
 
 // Ledger is one that a Source holds.
 type Ledger struct {
 	Head       ledger.Head
-	Seen       int64 // when Head was first seen here, Unix seconds
-	Generation uint64
+	Seen       int64            // when Head was first seen here, Unix seconds
+	Generation uint64           // of its Begin entry
+	Charter    ledger.CharterID // of its Begin entry
 	// Entries yields entries lo to hi-1.
 	Entries func(lo, hi int64) iter.Seq2[ledger.Entry, error]
 	// Root is the root of the first so many entries.
@@ -70,20 +70,29 @@ type Roster struct {
 	byWindow *sql.Stmt
 	byKey    *sql.Stmt
 
+	view atomic.Pointer[View]
+
 	projecting sync.Mutex
-	view       atomic.Pointer[View]
+	unfinished bool   // under projecting: the last Project failed halfway
+	unreadable string // under projecting: of the source, when the view was made
 }
 
 // Open opens or makes the file. The view is empty until the first Project.
 func Open(cfg Config) (*Roster, error) {
 	r := &Roster{cfg: cfg}
 	r.view.Store(&View{})
-	var err error
+	f, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_RDWR, 0o600) // SQLite itself would use the umask's mode
+	if err != nil {
+		return nil, fmt.Errorf("open the roster: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
 	if r.write, err = open(cfg.Path, 1); err != nil {
 		return nil, err
 	}
 	if err = migrate(r.write); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", cfg.Path, err), r.write.Close())
+		return nil, errors.Join(fmt.Errorf("open the roster %s: %w; if it is damaged, move it away and it will be made again", cfg.Path, err), r.write.Close())
 	}
 	if r.read, err = open(cfg.Path, 4); err != nil {
 		return nil, errors.Join(err, r.write.Close())
@@ -97,10 +106,10 @@ func Open(cfg Config) (*Roster, error) {
 	return r, nil
 }
 
-// open: a roster that a power cut set back is projected again, so commits need
-// not wait for the disk.
+// open does not wait for the disk when it commits: a roster that a power cut set
+// back is projected again.
 func open(path string, conns int) (*sql.DB, error) {
-	u := url.URL{Scheme: "file", Path: path, RawQuery: "_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout=10000&_txlock=immediate&_cache_size=-4000"}
+	u := url.URL{Scheme: "file", Path: path, RawQuery: "_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout=10000&_txlock=immediate&_cache_size=-8000&_stmt_cache_size=32"}
 	db, err := sql.Open("sqlite3", u.String())
 	if err != nil {
 		return nil, err
@@ -111,7 +120,7 @@ func open(path string, conns int) (*sql.DB, error) {
 }
 
 // ErrNewer says that later software made the file.
-var ErrNewer = errors.New("the roster was written by newer software; move it away and it will be made again")
+var ErrNewer = errors.New("newer software wrote it")
 
 func migrate(db *sql.DB) error {
 	return inTx(db, func(tx *sql.Tx) error {
@@ -149,76 +158,3 @@ func (r *Roster) Close() error { return errors.Join(r.read.Close(), r.write.Clos
 
 // View is the part of the roster that is in memory, as of the last Project.
 func (r *Roster) View() *View { return r.view.Load() }
-
-const holderQuery = `
-SELECT k.id, k.passport, k.kind, k.point, k.signer, k.not_before, k.not_after, k.scope, k.mode, k.closed_home,
-	EXISTS (SELECT 1 FROM revoked r WHERE r.id = k.id AND r.passport = k.passport),
-	EXISTS (SELECT 1 FROM owner o WHERE o.passport = k.passport AND o.owner = k.signer),
-	EXISTS (SELECT 1 FROM doorkey o WHERE o.id = k.id AND o.claimed < k.claimed),
-	c.owner, c.class, c.not_before, c.not_after, ifnull(c.suspended, 0), ifnull(c.expelled, 0)
-FROM doorkey k LEFT JOIN claim c ON c.passport = k.passport
-`
-
-// ByWindow finds the key that a code names: a passport and the key's short id.
-// A key that is not there is a Holder that is not Known.
-func (r *Roster) ByWindow(p passport.ID, short [8]byte) (access.Holder, error) {
-	return holder(r.byWindow.Query(int64(p), int64(binary.BigEndian.Uint64(short[:]))))
-}
-
-// ByKey finds a key by its whole id, as a tap gives it.
-func (r *Roster) ByKey(id passport.KeyID) (access.Holder, error) {
-	return holder(r.byKey.Query(id[:]))
-}
-
-// holder puts the issuers' claims together: the most restrictive wins.
-func holder(rows *sql.Rows, err error) (h access.Holder, _ error) {
-	if err != nil {
-		return h, fmt.Errorf("roster: %w", err)
-	}
-	defer rows.Close()
-	var owner []byte
-	for rows.Next() {
-		var (
-			id, point, signer, scope, claimOwner []byte
-			kind, mode                           uint8
-			number, from, until                  int64
-			class                                sql.NullString
-			notBefore, notAfter                  sql.NullInt64
-			closedHome, revoked, ever, taken     bool
-			suspended, expelled                  bool
-		)
-		if err := rows.Scan(&id, &number, &kind, &point, &signer, &from, &until, &scope, &mode, &closedHome,
-			&revoked, &ever, &taken, &claimOwner, &class, &notBefore, &notAfter, &suspended, &expelled); err != nil {
-			return access.Holder{}, fmt.Errorf("roster: %w", err)
-		}
-		if taken {
-			continue // another passport claimed the key first
-		}
-		if len(id) != 32 || len(point) != 33 || len(scope) != 32 {
-			return access.Holder{}, errors.New("roster: a door key's row is damaged; move the roster away and it will be made again")
-		}
-		d := passport.Delegation{
-			Passport: passport.ID(number), Key: passport.Key{Kind: passport.KeyKind(kind), Point: [33]byte(point)},
-			NotBefore: uint64(from), NotAfter: uint64(until), Scope: passport.Target(scope), Mode: passport.Mode(mode),
-		}
-		if !h.Known {
-			h = access.Holder{Known: true, KeyID: passport.KeyID(id), Delegation: d, EverOwner: ever, Revoked: revoked, ClosedAtHome: closedHome}
-		} else if h.KeyID != passport.KeyID(id) {
-			return access.Holder{}, nil // two keys of one passport with one short id: nobody can tell which
-		}
-		h.Suspended = h.Suspended || suspended
-		h.Expelled = h.Expelled || expelled
-		if claimOwner == nil {
-			continue
-		}
-		if !h.Admitted {
-			owner = claimOwner
-			h.Admitted, h.Class, h.NotBefore, h.NotAfter = true, class.String, notBefore.Int64, notAfter.Int64
-			h.ByOwner = string(owner) == string(signer)
-			continue
-		}
-		h.Disputed = h.Disputed || string(owner) != string(claimOwner) || h.Class != class.String
-		h.NotBefore, h.NotAfter = max(h.NotBefore, notBefore.Int64), min(h.NotAfter, notAfter.Int64)
-	}
-	return h, rows.Err()
-}

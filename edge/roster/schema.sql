@@ -1,4 +1,11 @@
--- A projection: every row can be made again from the ledgers.
+-- A projection: every row but those of notice can be made again from the ledgers.
+
+-- The charters that the rest was projected under: under others it is made again.
+CREATE TABLE charters (
+	one       INTEGER PRIMARY KEY CHECK (one = 1),
+	community INTEGER NOT NULL,  -- versions
+	node      INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE cursor (
 	origin    TEXT PRIMARY KEY,
@@ -6,9 +13,11 @@ CREATE TABLE cursor (
 	kind      TEXT NOT NULL,
 	projected INTEGER NOT NULL,  -- entries
 	fresh     INTEGER NOT NULL,  -- time of the newest head whose whole range is projected, Unix seconds
+	floor     INTEGER NOT NULL,  -- by that head no clock that shows less is right, Unix seconds
 	complete  INTEGER NOT NULL,  -- that head is the newest that is held
 	problem   TEXT NOT NULL,     -- why not, or empty
-	stopped   INTEGER NOT NULL,  -- by an entry that this version cannot read: nothing more is projected
+	refused   INTEGER NOT NULL,  -- entries that were passed over because they say what nobody may say
+	refusal   TEXT NOT NULL,     -- the last of them and why, or empty
 	follows   TEXT NOT NULL,     -- origin of the predecessor that its Begin names, or empty
 	follows_size INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -60,11 +69,10 @@ CREATE INDEX doorkey_short ON doorkey (passport, short);
 CREATE TABLE revoked (
 	id        BLOB NOT NULL,      -- door key
 	passport  INTEGER NOT NULL,
-	place     BLOB NOT NULL,      -- (time, place), the first of an unsigned revocation
 	by_wallet BLOB NOT NULL,      -- the wallet that signed it, or empty
+	place     BLOB NOT NULL,      -- (time, place) of the first
 	PRIMARY KEY (id, passport, by_wallet)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX revoked_passport ON revoked (passport);
 
 CREATE TABLE home (
 	door     TEXT NOT NULL,
@@ -74,22 +82,18 @@ CREATE TABLE home (
 	ends     INTEGER,             -- of a HomeEnded: not before, Unix seconds
 	PRIMARY KEY (door, passport, place)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX home_passport ON home (passport);
 
+-- From the one in force upwards: those above it cannot be used by this version.
 CREATE TABLE policy (
-	one     INTEGER PRIMARY KEY CHECK (one = 1),
 	version INTEGER NOT NULL,
 	hash    BLOB NOT NULL,
-	file    BLOB NOT NULL
-) STRICT;
-
-CREATE TABLE gateway (
-	signing BLOB PRIMARY KEY,
-	name    TEXT NOT NULL,
-	removed INTEGER NOT NULL DEFAULT 0
+	file    BLOB NOT NULL,
+	PRIMARY KEY (version, hash)
 ) STRICT, WITHOUT ROWID;
 
--- Not a projection: when a HomeEnded was first seen here, by a known clock. No
--- steward can backdate a notice.
+-- Not a projection: when a HomeEnded was first seen here, by a clock that was
+-- believed. No steward can backdate a notice.
 CREATE TABLE notice (
 	place BLOB PRIMARY KEY,
 	seen  INTEGER NOT NULL        -- Unix seconds

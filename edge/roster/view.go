@@ -1,10 +1,8 @@
 package roster
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"tombolo/edge/policy"
@@ -17,18 +15,29 @@ import (
 type View struct {
 	Generation uint64         // counts the views of this process; a holder found under an older one is looked up again
 	Policy     *policy.Policy // nil before the first signed one
-	PolicyFile []byte
+	Floor      int64          // Unix seconds, see Believes
+	Problems   []Problem
+
 	homes      map[string]map[passport.ID]int64 // door → passport → end, Unix seconds
 	fresh      int64                            // the issuer heard longest ago was heard then; 0 if none was ever heard
-	Floor      int64                            // no clock that shows less is right, Unix seconds
-	Problems   []Problem
+	successors map[string]string                // of retired issuers, by key id
 }
 
 // Problem is something that a steward has to know: a ledger that stopped, an
 // entry that was refused.
 type Problem struct {
-	Part string // the ledger's origin, or policy
+	Part string // the ledger as kind/author/incarnation, an issuer, or policy
 	What string
+}
+
+// floorSlack forgives clocks that differ a little between machines.
+const floorSlack = 5 * time.Minute
+
+// Believes reports whether a clock may be right: it does not show a time that
+// was over when an author last signed. No author moves that floor by more than
+// a day past the clock of the time.
+func (v *View) Believes(now time.Time) bool {
+	return now.Unix() >= v.Floor-int64(floorSlack/time.Second)
 }
 
 // LivesHere reports whether a passport has its home behind a door. Without a
@@ -47,144 +56,77 @@ func (v *View) Age(now time.Time) time.Duration {
 	return max(0, now.Sub(time.Unix(v.fresh, 0)))
 }
 
-func (r *Roster) loadView(issuers ledger.Charters, problems []Problem) (*View, error) {
-	v := &View{Generation: r.View().Generation + 1, Problems: problems}
-	return v, errors.Join(r.loadPolicy(v), r.loadHomes(v), r.loadFresh(v, issuers))
+// speaksFor reports whether one issuer follows another, directly or not.
+func (v *View) speaksFor(successor, issuer string) bool {
+	for range v.successors { // a chain of charters could name a circle
+		next, ok := v.successors[issuer]
+		if !ok {
+			return false
+		}
+		if next == successor {
+			return true
+		}
+		issuer = next
+	}
+	return false
 }
 
-func (r *Roster) loadPolicy(v *View) error {
-	err := r.write.QueryRow("SELECT file FROM policy").Scan(&v.PolicyFile)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
+func (r *Roster) loadView(p *pass, unreadable error) (*View, error) {
+	v := &View{Generation: r.View().Generation + 1, successors: map[string]string{}}
+	if unreadable != nil {
+		v.problem("ledgers", "%v", unreadable)
 	}
-	if err != nil {
-		return err
+	for _, a := range p.community.Latest().Authors {
+		if a.Role == ledger.Issuer && len(a.Successor) > 0 {
+			v.successors[ledger.KeyIDOf(a.Key[:]).String()] = ledger.KeyIDOf(a.Successor).String()
+		}
 	}
-	old := r.View()
-	if old.Policy != nil && old.Policy.Hash() == policy.Hash(v.PolicyFile) {
-		v.Policy = old.Policy
-		return nil
-	}
-	if v.Policy, err = policy.Parse("signed policy", v.PolicyFile); err != nil {
-		// The gateway goes on with the one it can read.
-		v.Policy = old.Policy
-		v.Problems = append(v.Problems, Problem{"policy", fmt.Sprintf("the newest signed policy cannot be used: %v", err)})
-	}
-	return nil
+	return v, errors.Join(r.loadPolicy(v, p.node.Latest().Slug), r.loadHomes(v), r.loadFresh(v, p.community, unreadable == nil))
 }
 
-type homeEvent struct {
-	door     string
-	passport passport.ID
-	notice   sql.NullInt64
-	ends     sql.NullInt64
-	seen     sql.NullInt64
-	time     int64
+func (v *View) problem(part, format string, args ...any) {
+	v.Problems = append(v.Problems, Problem{part, fmt.Sprintf(format, args...)})
 }
 
-// loadHomes plays each home's entries in the order of (time, place).
-func (r *Roster) loadHomes(v *View) error {
-	rows, err := r.write.Query(`SELECT h.door, h.passport, h.notice, h.ends, n.seen, h.place
-		FROM home h LEFT JOIN notice n ON n.place = h.place ORDER BY h.place`)
+// loadPolicy takes the first that this version can use, in the order in which
+// they win, and forgets those below: a gateway goes on with the policy that it
+// can read, through restarts too.
+func (r *Roster) loadPolicy(v *View, node string) error {
+	rows, err := r.write.Query("SELECT version, hash, file FROM policy ORDER BY version DESC, hash")
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	v.homes = map[string]map[passport.ID]int64{}
-	notices := map[[2]string]int64{}
-	for rows.Next() {
-		var e homeEvent
-		var number int64
-		var place []byte
-		if err := rows.Scan(&e.door, &number, &e.notice, &e.ends, &e.seen, &place); err != nil {
+	var version int64
+	for v.Policy == nil && rows.Next() {
+		var hash, file []byte
+		if err := rows.Scan(&version, &hash, &file); err != nil {
 			return err
 		}
-		e.passport, e.time = passport.ID(number), placeTime(place)
-		at := v.homes[e.door]
-		key := [2]string{e.door, fmt.Sprint(e.passport)}
+		p, err := r.parsePolicy(file)
 		switch {
-		case e.notice.Valid:
-			if at == nil {
-				at = map[passport.ID]int64{}
-				v.homes[e.door] = at
-			}
-			at[e.passport], notices[key] = math.MaxInt64, e.notice.Int64
-		case at == nil || at[e.passport] == 0 || !e.seen.Valid:
-			// Ends what never was, or nobody knows since when the notice runs.
+		case err != nil:
+			v.problem("policy", "version %d cannot be used: %v", version, err)
+		case int64(p.Version) != version:
+			v.problem("policy", "version %d cannot be used: the file says that it is version %d", version, p.Version)
+		case p.Node != node:
+			v.problem("policy", "version %d cannot be used: it is for the node %q, and this is %q", version, p.Node, node)
 		default:
-			notice := notices[key]
-			at[e.passport] = min(at[e.passport], max(e.ends.Int64, e.time+notice, e.seen.Int64+notice))
+			v.Policy = p
 		}
 	}
-	return rows.Err()
-}
-
-// loadFresh finds the issuer that was heard longest ago among those that the
-// charter names now. One that was never heard has written nothing yet that
-// this gateway could have missed, as far as it can know; it is listed.
-func (r *Roster) loadFresh(v *View, community ledger.Charters) error {
-	heard, err := r.heard(v)
-	if err != nil || community.Len() == 0 {
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || v.Policy == nil {
 		return err
 	}
-	v.fresh = math.MaxInt64
-	for _, a := range community.Latest().Authors {
-		if a.Role != ledger.Issuer || a.Retired {
-			continue
-		}
-		id := ledger.KeyIDOf(a.Key[:]).String()
-		if fresh, ok := heard[id]; ok {
-			v.fresh = min(v.fresh, fresh)
-		} else {
-			v.Problems = append(v.Problems, Problem{"issuer " + id, "named by the charter, never heard"})
-		}
-	}
-	if v.fresh == math.MaxInt64 {
-		v.fresh = 0
-	}
-	return nil
+	hash := v.Policy.Hash()
+	_, err = r.write.Exec("DELETE FROM policy WHERE version < ?1 OR (version = ?1 AND hash > ?2)", version, hash[:])
+	return err
 }
 
-// heard is, for each issuer by key id, the time up to which all that it wrote
-// is projected: its newest head's, but no newer than that of a ledger of its
-// that is not whole.
-func (r *Roster) heard(v *View) (map[string]int64, error) {
-	rows, err := r.write.Query(`SELECT c.origin, c.author, c.kind, c.fresh, c.complete, c.problem, c.follows, c.follows_size,
-			ifnull(p.projected, 0) FROM cursor c LEFT JOIN cursor p ON p.origin = c.follows`)
-	if err != nil {
-		return nil, err
+// parsePolicy parses only what is new.
+func (r *Roster) parsePolicy(file []byte) (*policy.Policy, error) {
+	if old := r.View().Policy; old != nil && old.Hash() == policy.Hash(file) {
+		return old, nil
 	}
-	defer rows.Close()
-	newest, whole := map[string]int64{}, map[string]int64{}
-	for rows.Next() {
-		var origin, author, kind, problem, follows string
-		var fresh, size, have int64
-		var complete bool
-		if err := rows.Scan(&origin, &author, &kind, &fresh, &complete, &problem, &follows, &size, &have); err != nil {
-			return nil, err
-		}
-		v.Floor = max(v.Floor, fresh)
-		if problem != "" {
-			v.Problems = append(v.Problems, Problem{origin, problem})
-		}
-		limit := int64(math.MaxInt64)
-		if !complete {
-			limit = fresh
-		}
-		if follows != "" && have < size {
-			v.Problems = append(v.Problems, Problem{origin, fmt.Sprintf("it follows %d entries of %s, of which %d are here", size, follows, have)})
-			limit = 0
-		}
-		if kind != string(ledger.CommunityLog) {
-			continue
-		}
-		newest[author] = max(newest[author], fresh)
-		if was, ok := whole[author]; !ok || limit < was {
-			whole[author] = limit
-		}
-	}
-	for author := range newest {
-		newest[author] = min(newest[author], whole[author])
-	}
-	return newest, rows.Err()
+	return policy.Parse("signed policy", file)
 }

@@ -90,7 +90,7 @@ func CheckChunk(c Checkpoint, chunk Chunk) error {
 
 // aligned checks that a ledger of that size has this chunk.
 func (chunk Chunk) aligned(size int64) error {
-	if chunk.Start < 0 || chunk.Start%ChunkSize != 0 || chunk.Start >= size ||
+	if chunk.Start < 0 || chunk.Start%ChunkSize != 0 || chunk.Start >= size || size > maxSize ||
 		int64(len(chunk.Entries)) != ChunkEnd(chunk.Start, size)-chunk.Start {
 		return fmt.Errorf("%w: %d entries from %d on, of %d", ErrChunk, len(chunk.Entries), chunk.Start, size)
 	}

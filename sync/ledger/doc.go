@@ -10,7 +10,8 @@
 // entries' leaves and yields the root; [Sign], which makes the head's
 // checkpoint; and [OpenHead], which checks one. [Verifier] reads a whole ledger
 // back and says what is wrong and where. [CheckChunk] verifies any aligned run
-// of entries against a head by itself. [CheckCharter] follows the chain of
+// of entries against a head by itself, [Entry.Open] one entry as far as it shows
+// by itself, and [Missing] tells dropped bodies from withheld ones. [CheckCharter] follows the chain of
 // documents that says whose ledgers count. [Fork] is proof that an author
 // signed two histories.
 //

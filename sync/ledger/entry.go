@@ -73,8 +73,13 @@ func Seal(index int64, kind Kind, critical bool, salt Salt, time int64, body []b
 }
 
 func commit(index int64, kind Kind, critical bool, salt Salt, time int64, body []byte) [sha256.Size]byte {
-	buf := make([]byte, 0, 17+16+8+8+2+1+256)
-	buf = append(buf, "tombolo/v1/entry\n"...)
+	return sha256.Sum256(preimage(index, kind, critical, salt, time, body))
+}
+
+func preimage(index int64, kind Kind, critical bool, salt Salt, time int64, body []byte) []byte {
+	const separator = "tombolo/v1/entry\n"
+	buf := make([]byte, 0, len(separator)+len(salt)+8+8+2+1+len(body))
+	buf = append(buf, separator...)
 	buf = append(buf, salt[:]...)
 	buf = binary.BigEndian.AppendUint64(buf, uint64(index))
 	buf = binary.BigEndian.AppendUint64(buf, uint64(time))
@@ -84,7 +89,7 @@ func commit(index int64, kind Kind, critical bool, salt Salt, time int64, body [
 	} else {
 		buf = append(buf, 0)
 	}
-	return sha256.Sum256(append(buf, body...))
+	return append(buf, body...)
 }
 
 // Check parses the leaf and, unless the body was dropped, checks that it
@@ -110,13 +115,24 @@ func (e Entry) Check(index int64) (Leaf, error) {
 	return leaf, nil
 }
 
-// marshal writes the one encoding of RFC 8949 §4.2.1.
+// marshal writes the one encoding of RFC 8949 §4.2.1. It is written out because
+// everything that writes or verifies an entry comes through here.
 func (l Leaf) marshal() []byte {
-	b, err := encMode.Marshal(l)
-	if err != nil {
-		panic(err) // a fixed struct of integers, a bool and bytes always encodes
+	b := append(make([]byte, 0, MaxLeaf), 0x84, leafVersion) // array of 4
+	switch {
+	case l.Kind < 24:
+		b = append(b, byte(l.Kind))
+	case l.Kind < 1<<8:
+		b = append(b, 0x18, byte(l.Kind))
+	default:
+		b = binary.BigEndian.AppendUint16(append(b, 0x19), uint16(l.Kind))
 	}
-	return b
+	critical := byte(0xf4)
+	if l.Critical {
+		critical = 0xf5
+	}
+	b = append(b, critical, 0x58, sha256.Size) // bytes, 32 of them
+	return append(b, l.Commitment[:]...)
 }
 
 // ParseLeaf reads a leaf strictly: the one deterministic encoding, of a known

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -61,7 +62,11 @@ func (s *Store) CharterIDs() (ids []ledger.CharterID, err error) {
 		if err := rows.Scan(&b); err != nil {
 			return nil, err
 		}
-		ids = append(ids, ledger.CharterID(b))
+		var id ledger.CharterID
+		if copy(id[:], b) != len(b) || len(b) != len(id) {
+			return nil, fmt.Errorf("%w: a charter id of %d bytes", ErrDamaged, len(b))
+		}
+		ids = append(ids, id)
 	}
 	return ids, rows.Err()
 }
@@ -84,11 +89,22 @@ func (s *Store) AddCharter(signed ledger.SignedCharter) (id ledger.CharterID, ad
 			return err
 		}
 		if n := int(c.Version); n <= chain.Len() {
-			if _, held := chain.Version(n); string(held.Charter) != string(signed.Charter) {
-				return fmt.Errorf("%w: version %d of %v", ErrOtherCharter, n, chain.ID())
-			}
 			id = chain.ID()
-			return nil
+			if _, held := chain.Version(n); bytes.Equal(held.Charter, signed.Charter) {
+				return nil
+			}
+			// Only who signed it validly signed two.
+			var before ledger.Charters
+			for v := 1; v < n; v++ {
+				_, held := chain.Version(v)
+				if before, err = ledger.CheckCharter(before, held); err != nil {
+					return err
+				}
+			}
+			if _, err := ledger.CheckCharter(before, signed); err != nil {
+				return err
+			}
+			return fmt.Errorf("%w: version %d of %v", ErrOtherCharter, n, id)
 		}
 		if chain, err = ledger.CheckCharter(chain, signed); err != nil {
 			return err
@@ -125,7 +141,7 @@ func chainFor(tx *sql.Tx, c ledger.Charter, signed ledger.SignedCharter) (ledger
 			return ledger.Charters{}, errors.Join(err, rows.Close())
 		}
 		if previous, err := ledger.ParseSignedCharter(b); err == nil && previous.Hash() == c.Previous {
-			found = ledger.CharterID(id)
+			copy(found[:], id)
 		}
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {

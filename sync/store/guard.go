@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"tombolo/sync/ledger"
 )
@@ -19,9 +21,10 @@ import (
 // new incarnation instead of signing a second history.
 //
 // It is a directory on volatile storage (/run, $XDG_RUNTIME_DIR) and bound to
-// the kernel's boot, so no backup of any kind, not even one of the whole disk,
-// brings an old state back to life. The price is one incarnation for each boot
-// in which an author writes.
+// the kernel's boot, so no backup of a disk, not even of the whole of it,
+// brings an old state back to life. (A snapshot of a running virtual machine,
+// memory included, does: do not keep authors in one.) The price is one
+// incarnation for each boot in which an author writes.
 type Guard struct {
 	Dir  string
 	Boot string // names this boot of this machine, see [BootID]
@@ -54,7 +57,11 @@ func (g Guard) file(o ledger.Origin) string {
 	return filepath.Join(g.Dir, hex.EncodeToString(h[:16]))
 }
 
+// state is what the file holds; nothing at all before the first entry.
 func (g Guard) state(c ledger.Checkpoint) []byte {
+	if c.Size == 0 {
+		return nil
+	}
 	return []byte(c.Text() + g.Boot + "\n")
 }
 
@@ -70,19 +77,48 @@ func (g Guard) Allows(c ledger.Checkpoint) (bool, error) {
 	return bytes.Equal(have, g.state(c)), nil
 }
 
-// Advance says that c is about to be signed. It replaces the state at once or
-// not at all; it need not outlive the machine, so it is not synced to disk.
-func (g Guard) Advance(c ledger.Checkpoint) error {
-	if err := os.MkdirAll(g.Dir, 0o700); err != nil {
-		return fmt.Errorf("guard: %w", err)
-	}
-	name := g.file(c.Origin)
-	temp := fmt.Sprintf("%s.%d", name, os.Getpid())
-	if err := os.WriteFile(temp, g.state(c), 0o600); err != nil {
-		return fmt.Errorf("guard: %w", err)
-	}
-	if err := os.Rename(temp, name); err != nil {
+// Advance says that the author's signature under to is about to be stored, if
+// the last one that was is under from; otherwise it returns ErrOtherAuthor. Of several processes that try at
+// once, one succeeds. The file is not synced: it need not outlive the machine,
+// and one that was written by halves matches nothing.
+func (g Guard) Advance(from, to ledger.Checkpoint) error {
+	if err := g.advance(from, to); err != nil {
 		return fmt.Errorf("guard: %w", err)
 	}
 	return nil
+}
+
+func (g Guard) advance(from, to ledger.Checkpoint) (err error) {
+	if err := os.MkdirAll(g.Dir, 0o700); err != nil {
+		return err
+	}
+	// Below /tmp somebody else may have made it first.
+	if fi, err := os.Lstat(g.Dir); err != nil {
+		return err
+	} else if st, ok := fi.Sys().(*syscall.Stat_t); !fi.IsDir() || !ok || int(st.Uid) != os.Geteuid() || fi.Mode()&0o022 != 0 {
+		return fmt.Errorf("%s is not a folder that only this user can write to; remove it", g.Dir)
+	}
+	f, err := os.OpenFile(g.file(to.Origin), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }() // unlocks
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	have, err := io.ReadAll(io.LimitReader(f, 4096))
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(have, g.state(from)) {
+		return ErrOtherAuthor
+	}
+	if bytes.Equal(have, g.state(to)) {
+		return nil
+	}
+	state := g.state(to)
+	if _, err := f.WriteAt(state, 0); err != nil || len(state) >= len(have) {
+		return err
+	}
+	return f.Truncate(int64(len(state)))
 }

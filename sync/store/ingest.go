@@ -1,11 +1,12 @@
 package store
 
 import (
-	"bytes"
 	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -38,10 +39,14 @@ type Ingested struct {
 // before it is stored. Chunks that are held already may be left out. seen is
 // the time now in Unix seconds. All of it is stored, durably, or nothing.
 //
-// Errors: *ledger.At for a chunk that does not verify, ErrGap, *ForkError.
+// Errors: *ledger.At for a chunk or an entry that does not verify, a withheld
+// body included; ErrGap; *ForkError; ledger.ErrBegin for an empty ledger.
 func (s *Store) Ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chunk, error]) (Ingested, error) {
 	in := Ingested{Origin: head.Origin}
-	return in, inTx(s.write, func(tx *sql.Tx) error {
+	if head.Size == 0 {
+		return in, fmt.Errorf("%v: %w", head.Origin, ledger.ErrBegin)
+	}
+	err := inTx(s.write, func(tx *sql.Tx) error {
 		held, err := info(tx, head.Origin)
 		if errors.Is(err, ErrNoLedger) {
 			held, err = newLedger(tx, head)
@@ -49,41 +54,45 @@ func (s *Store) Ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 		if err != nil {
 			return err
 		}
-		w := writer{tx: tx, id: held.id, tree: held.Tree}
+		w := writer{tx: tx, id: held.id, log: head.Origin.Kind, tree: held.Tree}
 		for c, err := range chunks {
 			if err != nil {
 				return err
 			}
-			if err := w.take(head, held, c); err != nil {
+			if err := w.take(head, c); err != nil {
 				return err
 			}
 		}
-		in.Added = w.tree.Size() - held.Tree.Size()
 		if w.tree.Size() < head.Size {
 			return fmt.Errorf("%w: %d entries are held, the next chunk was not given", ErrGap, w.tree.Size())
 		}
-		if ok, err := w.agrees(tx, held, head); err != nil {
+		if ok, err := w.agrees(held, head); err != nil {
 			return err
 		} else if !ok {
 			return &ForkError{held.Head, head}
 		}
+		if err := w.missing.Check(); err != nil {
+			return err
+		}
+		in.Added = w.tree.Size() - held.Tree.Size()
 		// A head that covers less than is held, or an older signature of the
 		// same size, is history and no news.
-		in.Fresh = head.Size > held.Size || held.Note == nil || (head.Size == held.Size && head.Fresh() > held.Fresh())
+		in.Fresh = head.Size > held.Size || head.Size == held.Size && head.Fresh() > held.Fresh()
 		if !in.Fresh {
 			return nil
 		}
 		return w.finish(head, seen)
 	})
+	if err != nil {
+		return Ingested{Origin: head.Origin}, err
+	}
+	return in, nil
 }
 
+// newLedger makes the row of a ledger whose entries follow.
 func newLedger(tx *sql.Tx, head ledger.Head) (Info, error) {
-	tree, err := ledger.Tree{}.MarshalBinary()
-	if err != nil {
-		return Info{}, err
-	}
-	r, err := tx.Exec("INSERT INTO ledger (origin, author, generation, size, tree, note, seen) VALUES (?, ?, 0, 0, ?, x'', 0)",
-		head.Origin.String(), []byte(head.Author), tree)
+	r, err := tx.Exec("INSERT INTO ledger (origin, author, charter, generation, size, tree, note, fresh, seen) VALUES (?, ?, x'', 0, 0, x'', x'', 0, 0)",
+		head.Origin.String(), []byte(head.Author))
 	if err != nil {
 		return Info{}, err
 	}
@@ -91,35 +100,37 @@ func newLedger(tx *sql.Tx, head ledger.Head) (Info, error) {
 	return Info{id: id}, err
 }
 
-// writer appends entries to one ledger within a transaction.
+// Rows go in many at a time: the way into SQLite costs more than the row.
+const (
+	entryColumns = 6
+	manyRows     = 32
+	insertOne    = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+var insertMany = insertOne + strings.Repeat(", (?, ?, ?, ?, ?, ?)", manyRows-1)
+
+// writer appends entries to one ledger within a transaction, which ends with
+// finish.
 type writer struct {
-	tx   *sql.Tx
-	id   int64
-	tree ledger.Tree
-	err  error
+	tx      *sql.Tx
+	id      int64
+	log     ledger.LogKind
+	tree    ledger.Tree
+	missing ledger.Missing
+	rows    []any // of entries that were not inserted yet
+	err     error // of node
 }
 
 // take checks a chunk against the head and stores the entries that are not
-// held yet.
-func (w *writer) take(head ledger.Head, held Info, c ledger.Chunk) error {
+// held yet. Whether those that are held are the same, the root says in the end.
+func (w *writer) take(head ledger.Head, c ledger.Chunk) error {
 	if err := ledger.CheckChunk(head.Checkpoint, c); err != nil {
 		return err
 	}
 	if c.Start > w.tree.Size() {
 		return fmt.Errorf("%w: entries %d to %d", ErrGap, w.tree.Size(), c.Start-1)
 	}
-	for i, e := range c.Entries {
-		index := c.Start + int64(i)
-		if index < w.tree.Size() {
-			same, err := w.holds(index, e.Leaf)
-			if err != nil {
-				return err
-			}
-			if !same {
-				return &ForkError{held.Head, head}
-			}
-			continue
-		}
+	for _, e := range c.Entries[min(w.tree.Size()-c.Start, int64(len(c.Entries))):] {
 		if err := w.append(e); err != nil {
 			return err
 		}
@@ -127,49 +138,58 @@ func (w *writer) take(head ledger.Head, held Info, c ledger.Chunk) error {
 	return nil
 }
 
-func (w *writer) holds(index int64, leaf []byte) (bool, error) {
-	var have []byte
-	err := w.tx.QueryRow("SELECT leaf FROM entry WHERE ledger = ? AND idx = ?", w.id, index).Scan(&have)
-	return bytes.Equal(have, leaf), err
-}
-
-// append stores the next entry with the nodes that it completes, and drops the
-// bodies whose drop it records.
+// append checks the next entry and stores it.
 func (w *writer) append(e ledger.Entry) error {
 	index := w.tree.Size()
-	var salt, time, body any
+	_, body, err := e.Open(w.log, index)
+	if err != nil {
+		return &ledger.At{First: index, Last: index, Err: err}
+	}
+	w.missing.Take(index, e, body)
+	return w.store(e, body)
+}
+
+// store stores the next entry, which was checked, with the nodes that it
+// completes, and drops the bodies whose drop it records.
+func (w *writer) store(e ledger.Entry, body ledger.Body) error {
+	var salt, time, content any
 	if !e.Dropped() {
-		salt, time, body = e.Salt[:], e.Time, e.Body
+		salt, time, content = e.Salt[:], e.Time, e.Body
 	}
-	if _, err := w.tx.Exec("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)", w.id, index, e.Leaf, salt, time, body); err != nil {
-		return err
+	w.rows = append(w.rows, w.id, w.tree.Size(), e.Leaf, salt, time, content)
+	if len(w.rows) == manyRows*entryColumns {
+		if _, err := w.tx.Exec(insertMany, w.rows...); err != nil {
+			return err
+		}
+		w.rows = w.rows[:0]
 	}
-	w.tree.Append(e.Leaf, w.node)
-	if w.err != nil {
+	if w.tree.Append(e.Leaf, w.node); w.err != nil {
 		return w.err
 	}
-	leaf, err := ledger.ParseLeaf(e.Leaf)
-	if err != nil || e.Dropped() {
-		return err
-	}
-	switch leaf.Kind {
-	case ledger.KindBegin:
-		b, err := ledger.ParseBody(leaf.Kind, e.Body)
-		if err != nil || index != 0 {
-			return &ledger.At{First: index, Last: index, Err: errors.Join(ledger.ErrBegin, err)}
+	var err error
+	switch b := body.(type) {
+	case *ledger.Begin:
+		_, err = w.tx.Exec("UPDATE ledger SET charter = ?, generation = ? WHERE id = ?", b.Charter[:], int64(b.Generation), w.id)
+	case *ledger.Dropped:
+		if err := w.flush(); err != nil {
+			return err
 		}
-		_, err = w.tx.Exec("UPDATE ledger SET generation = ? WHERE id = ?", int64(b.(*ledger.Begin).Generation), w.id)
-		return err
-	case ledger.KindDropped:
-		b, err := ledger.ParseBody(leaf.Kind, e.Body)
-		if err != nil {
-			return &ledger.At{First: index, Last: index, Err: err}
-		}
-		d := b.(*ledger.Dropped)
-		_, err = w.tx.Exec("UPDATE entry SET salt = NULL, time = NULL, body = NULL WHERE ledger = ? AND idx BETWEEN ? AND ? AND idx < ?",
-			w.id, d.First, d.Last, index)
-		return err
+		// The record of a drop stays: without it what it covers would count as
+		// withheld. x'840102' is how the leaf of a Dropped entry begins.
+		_, err = w.tx.Exec("UPDATE entry SET salt = NULL, time = NULL, body = NULL WHERE ledger = ? AND idx BETWEEN ? AND ? AND substr(leaf, 1, 3) <> x'840102'",
+			w.id, b.First, b.Last)
 	}
+	return err
+}
+
+// flush inserts the rows that are left over.
+func (w *writer) flush() error {
+	for row := range slices.Chunk(w.rows, entryColumns) {
+		if _, err := w.tx.Exec(insertOne, row...); err != nil {
+			return err
+		}
+	}
+	w.rows = w.rows[:0]
 	return nil
 }
 
@@ -183,49 +203,34 @@ func (w *writer) node(level int, n int64, h tlog.Hash) {
 // finish makes head the ledger's head.
 func (w *writer) finish(head ledger.Head, seen int64) error {
 	tree, err := w.tree.MarshalBinary()
+	if err == nil {
+		err = w.flush()
+	}
 	if err != nil {
 		return err
 	}
-	_, err = w.tx.Exec("UPDATE ledger SET size = ?, tree = ?, note = ?, seen = ? WHERE id = ?", w.tree.Size(), tree, head.Note, seen, w.id)
+	_, err = w.tx.Exec("UPDATE ledger SET size = ?, tree = ?, note = ?, fresh = ?, seen = ? WHERE id = ?",
+		w.tree.Size(), tree, head.Note, int64(head.Fresh()), seen, w.id)
 	return err
 }
 
 // agrees reports whether head's root is that of the first head.Size entries.
-func (w *writer) agrees(tx *sql.Tx, held Info, head ledger.Head) (bool, error) {
+func (w *writer) agrees(held Info, head ledger.Head) (bool, error) {
 	if head.Size == w.tree.Size() {
 		return head.Root == w.tree.Root(), nil
 	}
-	root, err := tlog.TreeHash(head.Size, ledger.Hashes(reader{tx, held}))
-	return root == head.Root, err
-}
-
-// AddFork keeps verified evidence of a fork.
-func (s *Store) AddFork(f ledger.Fork, seen int64) error {
-	a, _, err := f.Heads()
+	hashes := ledger.Hashes(reader{w.tx, held})
+	root, err := tlog.TreeHash(head.Size, hashes)
+	if err != nil || root == head.Root {
+		return err == nil, err
+	}
+	// Nobody is accused on the word of a damaged file.
+	proof, err := tlog.ProveTree(held.Size, head.Size, hashes)
+	if err == nil {
+		err = tlog.CheckTree(proof, held.Size, held.Root, head.Size, root)
+	}
 	if err != nil {
-		return err
+		return false, fmt.Errorf("%w: %v: %w", ErrDamaged, held.Origin, err)
 	}
-	_, err = s.write.Exec("INSERT OR IGNORE INTO fork VALUES (?, ?, ?)", f.Marshal(), a.Origin.String(), seen)
-	return err
-}
-
-// Forks lists the evidence that is kept.
-func (s *Store) Forks() (all []ledger.Fork, err error) {
-	rows, err := s.read.Query("SELECT evidence FROM fork ORDER BY origin, evidence")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var b []byte
-		if err := rows.Scan(&b); err != nil {
-			return nil, err
-		}
-		f, err := ledger.ParseFork(b)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, f)
-	}
-	return all, rows.Err()
+	return false, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,12 +33,13 @@ type Journal struct {
 
 	mu      sync.Mutex
 	pending []pending // under mu
+	flying  int       // under mu: so many of the first are being committed
 	urgent  bool      // under mu: somebody waits
 	lost    int       // under mu
 }
 
 type pending struct {
-	Draft
+	record
 	done chan<- error // nil when nobody waits
 }
 
@@ -51,33 +53,49 @@ func NewJournal(cfg JournalConfig) *Journal {
 	return &Journal{cfg: cfg, wake: make(chan struct{}, 1)}
 }
 
-// Record queues a record and returns at once.
-func (j *Journal) Record(d Draft) error { return j.add(pending{Draft: d}) }
+// Record queues a record and returns at once. The body belongs to the journal
+// from then on. One that the ledger could never take is refused here, with
+// ledger.ErrBody or ledger.ErrWrongLog, so that none blocks those behind it.
+func (j *Journal) Record(d Draft) error { return j.add(d, nil) }
 
 // RecordFirst returns when the record is durable, or with the reason why it is
-// not; a record that could not be committed is dropped.
+// not; a record that could not be committed is dropped. When ctx ends first the
+// record is withdrawn, unless its commit is under way: then it may yet stand in
+// the log.
 func (j *Journal) RecordFirst(ctx context.Context, d Draft) error {
 	done := make(chan error, 1)
-	if err := j.add(pending{d, done}); err != nil {
+	if err := j.add(d, done); err != nil {
 		return err
 	}
 	select {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
+		j.withdraw(done)
 		return ctx.Err()
 	}
 }
 
-func (j *Journal) add(p pending) error {
+func (j *Journal) withdraw(done chan<- error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	waiting := slices.DeleteFunc(slices.Clone(j.pending[j.flying:]), func(p pending) bool { return p.done == done })
+	j.pending = append(j.pending[:j.flying:j.flying], waiting...)
+}
+
+func (j *Journal) add(d Draft, done chan<- error) error {
+	r, err := j.cfg.Author.accept(d)
+	if err != nil {
+		return err
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.pending) >= j.cfg.Queue {
 		j.lost++
 		return ErrFull
 	}
-	j.pending = append(j.pending, p)
-	j.urgent = j.urgent || p.done != nil
+	j.pending = append(j.pending, pending{r, done})
+	j.urgent = j.urgent || done != nil
 	select {
 	case j.wake <- struct{}{}:
 	default:
@@ -150,27 +168,40 @@ func (j *Journal) Flush() error {
 	defer j.drain.Unlock()
 	for {
 		j.mu.Lock()
-		batch := j.pending[:min(len(j.pending), maxBatch)]
+		j.flying = min(len(j.pending), maxBatch)
+		batch := j.pending[:j.flying]
 		j.urgent = false
 		lost := j.lost
 		j.mu.Unlock()
 		if len(batch) == 0 && lost == 0 {
 			return nil
 		}
-		drafts := make([]Draft, 0, len(batch)+1)
-		for _, p := range batch {
-			drafts = append(drafts, p.Draft)
-		}
-		if lost > 0 {
-			f := &ledger.Fault{Part: "journal", What: fmt.Sprintf("%d records were lost while the disk failed", lost)}
-			drafts = append(drafts, Draft{f, j.cfg.Author.cfg.Now()})
-		}
-		_, err := j.cfg.Author.Append(drafts...)
+		err := j.commit(batch, lost)
 		j.settle(batch, lost, err)
 		if err != nil {
 			return err
 		}
 	}
+}
+
+func (j *Journal) commit(batch []pending, lost int) error {
+	a := j.cfg.Author
+	records := make([]record, 0, len(batch)+1)
+	for _, p := range batch {
+		records = append(records, p.record)
+	}
+	if lost > 0 {
+		what := fmt.Sprintf("%d records were lost while the disk failed", lost)
+		r, err := a.accept(Draft{&ledger.Fault{Part: "journal", What: what}, a.cfg.Now()})
+		if err != nil {
+			return err
+		}
+		records = append(records, r)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, err := a.append(records)
+	return err
 }
 
 // settle tells those who wait and takes what is done, or was waited for in
@@ -188,7 +219,7 @@ func (j *Journal) settle(batch []pending, lost int, err error) {
 			keep = append(keep, p)
 		}
 	}
-	j.pending = append(keep, rest...)
+	j.pending, j.flying = append(keep, rest...), 0
 	if err == nil {
 		j.lost -= lost
 	}

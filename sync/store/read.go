@@ -15,36 +15,48 @@ import (
 // Info is what is held of a ledger.
 type Info struct {
 	ledger.Head
-	Generation uint64
+	Generation uint64           // of its Begin entry
+	Charter    ledger.CharterID // of its Begin entry
 	Tree       ledger.Tree
 	Seen       int64 // when Head was first seen here, Unix seconds
+	fresh      uint64
 	id         int64
 }
 
-const infoColumns = "id, origin, author, generation, tree, note, seen"
+// Fresh is the newest time of a signature that counted for freshness when Head
+// was taken in, a heartbeat's included, in Unix seconds.
+func (i Info) Fresh() uint64 { return i.fresh }
+
+const infoColumns = "id, origin, author, charter, generation, tree, note, fresh, seen"
 
 func scanInfo(scan func(...any) error) (i Info, err error) {
 	var origin string
-	var author, tree, note []byte
-	var generation int64
-	if err := scan(&i.id, &origin, &author, &generation, &tree, &note, &i.Seen); err != nil {
+	var author, charter, tree, note []byte
+	var generation, fresh int64
+	if err := scan(&i.id, &origin, &author, &charter, &generation, &tree, &note, &fresh, &i.Seen); err != nil {
 		return i, err
 	}
-	i.Generation = uint64(generation)
-	if i.Tree, err = ledger.ParseTree(tree); err != nil {
-		return i, fmt.Errorf("%s: %w", origin, err)
+	i.Generation, i.fresh = uint64(generation), uint64(fresh)
+	if copy(i.Charter[:], charter) != len(i.Charter) {
+		return i, fmt.Errorf("%w: %s: a charter id of %d bytes", ErrDamaged, origin, len(charter))
 	}
 	if i.Head, err = ledger.OpenHead(note, ed25519.PublicKey(author)); err != nil {
-		return i, fmt.Errorf("%s: %w", origin, err)
+		return i, fmt.Errorf("%w: %s: %w", ErrDamaged, origin, err)
 	}
 	if i.Origin.String() != origin {
-		return i, fmt.Errorf("%s: its head is that of %v", origin, i.Origin)
+		return i, fmt.Errorf("%w: %s: its head is that of %v", ErrDamaged, origin, i.Origin)
+	}
+	if i.Tree, err = ledger.ParseTree(tree); err != nil {
+		return i, fmt.Errorf("%w: %s: %w", ErrDamaged, origin, err)
+	}
+	if i.Tree.Size() != i.Size || i.Tree.Root() != i.Root {
+		return i, fmt.Errorf("%w: %s: %w", ErrDamaged, origin, ledger.ErrRoot)
 	}
 	return i, nil
 }
 
-// Ledgers lists every ledger, by origin. An unreadable row is an error: its
-// text names the ledger.
+// Ledgers lists every ledger that can be read, by origin. The error names those
+// that cannot, each of which is ErrDamaged.
 func (s *Store) Ledgers() (all []Info, err error) {
 	rows, err := s.read.Query("SELECT " + infoColumns + " FROM ledger ORDER BY origin")
 	if err != nil {
@@ -52,13 +64,14 @@ func (s *Store) Ledgers() (all []Info, err error) {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		i, err := scanInfo(rows.Scan)
-		if err != nil {
-			return nil, err
+		i, rowErr := scanInfo(rows.Scan)
+		if rowErr != nil {
+			err = errors.Join(err, rowErr)
+			continue
 		}
 		all = append(all, i)
 	}
-	return all, rows.Err()
+	return all, errors.Join(err, rows.Err())
 }
 
 // Ledger returns what is held of one, or ErrNoLedger.

@@ -9,10 +9,12 @@ CREATE TABLE ledger (
 	id         INTEGER PRIMARY KEY,
 	origin     TEXT NOT NULL UNIQUE,
 	author     BLOB NOT NULL,    -- Ed25519 public key
+	charter    BLOB NOT NULL,    -- of its Begin entry
 	generation INTEGER NOT NULL, -- of its Begin entry
 	size       INTEGER NOT NULL,
 	tree       BLOB NOT NULL,    -- ledger.Tree
 	note       BLOB NOT NULL,    -- newest signed head
+	fresh      INTEGER NOT NULL, -- newest signature under it that counts for freshness, Unix seconds
 	seen       INTEGER NOT NULL  -- when that head was first seen here, Unix seconds
 ) STRICT;
 
@@ -35,8 +37,8 @@ CREATE TABLE node (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE fork (
-	evidence BLOB PRIMARY KEY, -- ledger.Fork
-	origin   TEXT NOT NULL,
+	origin   TEXT PRIMARY KEY, -- one proof convicts
+	evidence BLOB NOT NULL,    -- ledger.Fork
 	seen     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -35,6 +35,7 @@ var (
 	ErrNoLedger = errors.New("no such ledger here")
 	ErrNewer    = errors.New("the file was written by newer software")
 	ErrNotFound = errors.New("not found")
+	ErrDamaged  = errors.New("the file is damaged; set it aside, then restore a backup or import the ledgers again")
 )
 
 // Store is an open file. It is safe for concurrent use.
@@ -73,16 +74,20 @@ func Open(path string) (*Store, error) {
 
 // Database opens an SQLite file the way this house does, with at most conns
 // connections: WAL, synchronous=FULL, foreign keys, 10 s of patience with
-// other processes.
+// other processes, deleted content overwritten.
 func Database(path string, conns int) (*sql.DB, error) {
-	u := url.URL{Scheme: "file", Path: path, RawQuery: "_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_busy_timeout=10000&_txlock=immediate&_cache_size=-2000"}
-	db, err := sql.Open("sqlite3", u.String())
+	db, err := sql.Open("sqlite3", dsn(path))
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	return db, nil
+}
+
+func dsn(path string) string {
+	u := url.URL{Scheme: "file", Path: path, RawQuery: "_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_busy_timeout=10000&_txlock=immediate&_cache_size=-2000&_stmt_cache_size=32&_secure_delete=on"}
+	return u.String()
 }
 
 // Migrate applies the schemas after the file's version, in order, and refuses
@@ -93,7 +98,7 @@ func Migrate(db *sql.DB, version int, schemas ...string) error {
 		if err := tx.QueryRow("PRAGMA user_version").Scan(&have); err != nil {
 			return err
 		}
-		if have > version {
+		if have < 0 || have > version {
 			return fmt.Errorf("%w: schema %d, this version knows %d", ErrNewer, have, version)
 		}
 		for v := have; v < version; v++ {

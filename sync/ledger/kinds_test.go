@@ -1,0 +1,344 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func slug(t *rapid.T, name string) string {
+	return rapid.StringMatching(`[a-z0-9-]{1,32}`).Draw(t, name)
+}
+
+func words(t *rapid.T, name string, least, most int) string {
+	return rapid.StringOfN(rapid.SampledFrom([]rune("aZ09 .:-/é日🔑\u200d")), least, most, -1).Draw(t, name)
+}
+
+func blob(t *rapid.T, name string, least, most int) []byte {
+	return rapid.SliceOfN(rapid.Byte(), least, most).Draw(t, name)
+}
+
+// key32 is never zero.
+func key32(t *rapid.T, name string) (k [32]byte) {
+	copy(k[:], blob(t, name, 32, 32))
+	k[0] |= 1
+	return k
+}
+
+func passport(t *rapid.T) uint64 { return rapid.Uint64Min(1).Draw(t, "passport") }
+
+func wroteWhy(t *rapid.T) Suspend {
+	return Suspend{Passport: passport(t), Why: words(t, "why", 0, 200)}
+}
+
+// generators makes bodies of every kind: a kind without one fails the test.
+var generators = map[Kind]func(*rapid.T) Body{
+	KindBegin: func(t *rapid.T) Body {
+		b := &Begin{Charter: key32(t, "charter")}
+		if rapid.Bool().Draw(t, "again") {
+			b.Generation = rapid.Uint64Min(1).Draw(t, "generation")
+			if rapid.Bool().Draw(t, "known") {
+				b.Predecessor = &Predecessor{
+					Incarnation: Incarnation(blob(t, "incarnation", 8, 8)),
+					Size:        rapid.Int64Min(1).Draw(t, "size"), Root: key32(t, "root"),
+				}
+			}
+		}
+		return b
+	},
+	KindDropped: func(t *rapid.T) Body {
+		first := rapid.Int64Range(1, 1<<40).Draw(t, "first")
+		return &Dropped{First: first, Last: first + rapid.Int64Range(0, 1<<40).Draw(t, "more"), Why: words(t, "why", 1, 200)}
+	},
+	KindAdmit: func(t *rapid.T) Body {
+		b := &Admit{Passport: passport(t), Owner: [20]byte(blob(t, "owner", 20, 20)), Class: slug(t, "class")}
+		b.Owner[0] |= 1
+		b.NotBefore = rapid.Int64Range(0, 1<<40).Draw(t, "from")
+		b.NotAfter = b.NotBefore + rapid.Int64Range(1, 1<<40).Draw(t, "for")
+		return b
+	},
+	KindSuspend:   func(t *rapid.T) Body { b := wroteWhy(t); return &b },
+	KindReinstate: func(t *rapid.T) Body { b := Reinstate(wroteWhy(t)); return &b },
+	KindExpel:     func(t *rapid.T) Body { b := Expel(wroteWhy(t)); return &b },
+	KindDoorKeyAdded: func(t *rapid.T) Body {
+		return &DoorKeyAdded{Delegation: blob(t, "delegation", 1, 1024)}
+	},
+	KindDoorKeyRevoked: func(t *rapid.T) Body {
+		return &DoorKeyRevoked{Passport: passport(t), Key: key32(t, "key"), Why: words(t, "why", 0, 200), Wallet: blob(t, "wallet", 0, 1024)}
+	},
+	KindNodeRegistered: func(t *rapid.T) Body {
+		return &NodeRegistered{Node: key32(t, "node"), Slug: slug(t, "slug"), Doors: rapid.Uint32().Draw(t, "doors"), Floor: rapid.Uint32().Draw(t, "floor")}
+	},
+	KindGatewayEnrolled: func(t *rapid.T) Body {
+		b := &GatewayEnrolled{Gateway: slug(t, "gateway")}
+		for i, k := range []*[32]byte{&b.Keys.Signing, &b.Keys.Hold, &b.Keys.Witness, &b.Keys.Sealing, &b.Keys.TLS} {
+			*k = key32(t, "key")
+			k[31] = byte(i)
+		}
+		return b
+	},
+	KindGatewayRemoved: func(t *rapid.T) Body {
+		return &GatewayRemoved{Gateway: slug(t, "gateway"), Signing: key32(t, "key"), Why: words(t, "why", 0, 200)}
+	},
+	KindPolicy: func(t *rapid.T) Body {
+		return &Policy{Version: rapid.Uint64Min(1).Draw(t, "version"), File: blob(t, "file", 1, 300)}
+	},
+	KindHome: func(t *rapid.T) Body {
+		return &Home{Door: slug(t, "door"), Passport: passport(t), Notice: rapid.Uint32Max(MaxNotice).Draw(t, "notice")}
+	},
+	KindHomeEnded: func(t *rapid.T) Body {
+		return &HomeEnded{Door: slug(t, "door"), Passport: passport(t), Ends: rapid.Int64Min(0).Draw(t, "ends"), Why: words(t, "why", 0, 200)}
+	},
+	KindDecision: func(t *rapid.T) Body {
+		b := &Decision{
+			Seq: rapid.Uint64().Draw(t, "seq"), Door: slug(t, "door"), Exit: rapid.Bool().Draw(t, "exit"),
+			Mode: words(t, "mode", 1, 16), Granted: rapid.Bool().Draw(t, "granted"), Reason: words(t, "reason", 1, 40),
+			Passport: rapid.Uint64().Draw(t, "passport"), Key: []byte{}, Presentation: blob(t, "presentation", 0, 512),
+			RosterAge: rapid.Int64Min(-1).Draw(t, "age"), Policy: rapid.Uint64().Draw(t, "policy"),
+		}
+		if rapid.Bool().Draw(t, "named") {
+			b.Key = blob(t, "key", 32, 32)
+		}
+		return b
+	},
+	KindPassage: func(t *rapid.T) Body {
+		return &Passage{Seq: rapid.Uint64().Draw(t, "seq"), Door: slug(t, "door"), Exit: rapid.Bool().Draw(t, "exit"), Entered: rapid.Bool().Draw(t, "entered")}
+	},
+	KindDoorState: func(t *rapid.T) Body { return &DoorState{Door: slug(t, "door"), State: words(t, "state", 1, 40)} },
+	KindInput: func(t *rapid.T) Body {
+		return &Input{Door: slug(t, "door"), Input: words(t, "input", 1, 40), Active: rapid.Bool().Draw(t, "active")}
+	},
+	KindBoot: func(t *rapid.T) Body {
+		b := &Boot{Software: words(t, "software", 1, 100), Policy: rapid.Uint64().Draw(t, "policy"), Clock: words(t, "clock", 1, 16), Kinds: []Kind{}}
+		for _, k := range rapid.SliceOfN(rapid.Uint16(), 0, 1000).Draw(t, "kinds") {
+			b.Kinds = append(b.Kinds, Kind(k))
+		}
+		return b
+	},
+	KindClockStep: func(t *rapid.T) Body {
+		return &ClockStep{From: rapid.Int64().Draw(t, "from"), To: rapid.Int64().Draw(t, "to")}
+	},
+	KindFault: func(t *rapid.T) Body {
+		return &Fault{Part: words(t, "part", 1, 100), What: words(t, "what", 0, 400), Cleared: rapid.Bool().Draw(t, "cleared")}
+	},
+	KindForkSeen: func(t *rapid.T) Body { return &ForkSeen{Evidence: testFork.Marshal()} },
+}
+
+func TestBodiesRoundTrip(t *testing.T) {
+	t.Parallel()
+	for _, kind := range KnownKinds() {
+		generate, ok := generators[kind]
+		if !ok {
+			t.Errorf("no generator for %v", kind)
+			continue
+		}
+		t.Run(kind.String(), func(t *testing.T) {
+			t.Parallel()
+			rapid.Check(t, func(t *rapid.T) {
+				body := generate(t)
+				if body.Kind() != kind {
+					t.Fatalf("%T is %v", body, body.Kind())
+				}
+				b, err := MarshalBody(body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				again, err := ParseBody(kind, b)
+				if err != nil || !reflect.DeepEqual(again, body) {
+					t.Fatalf("%+v became %+v, %v", body, again, err)
+				}
+				for n := range b { // what is left out at the end is missed
+					if _, err := ParseBody(kind, b[:n]); !errors.Is(err, ErrBody) {
+						t.Fatalf("%d of %d bytes: %v", n, len(b), err)
+					}
+				}
+				if _, err := ParseBody(kind, append(b, 0)); !errors.Is(err, ErrBody) {
+					t.Fatalf("a byte more: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Each kind stands in the ledgers that the design gives it to.
+func TestKindsBelong(t *testing.T) {
+	t.Parallel()
+	for _, k := range KnownKinds() {
+		var in []LogKind
+		for _, l := range []LogKind{CommunityLog, NodeLog, DoorLog} {
+			if k.In(l) {
+				in = append(in, l)
+			}
+		}
+		want := []LogKind{DoorLog}
+		switch {
+		case k < 16:
+			want = []LogKind{CommunityLog, NodeLog, DoorLog}
+		case k < 32:
+			want = []LogKind{CommunityLog}
+		case k < 64:
+			want = []LogKind{NodeLog}
+		}
+		if !reflect.DeepEqual(in, want) {
+			t.Errorf("%v belongs in %v, want %v", k, in, want)
+		}
+		if critical := k < 64 && k != KindNodeRegistered; k.Critical() != critical {
+			t.Errorf("%v is critical: %v", k, k.Critical())
+		}
+	}
+	if k := Kind(999); k.Known() || k.Critical() || k.In(DoorLog) || k.String() != "kind 999" {
+		t.Errorf("%v is known", k)
+	}
+	if _, err := ParseBody(999, []byte{0x80}); !errors.Is(err, ErrUnknownKind) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A body that the author's own side gets wrong is refused before it is written.
+func TestMarshalBodyMalformed(t *testing.T) {
+	t.Parallel()
+	keys := GatewayKeys{Signing: [32]byte{1}, Hold: [32]byte{2}, Witness: [32]byte{3}, Sealing: [32]byte{4}, TLS: [32]byte{5}}
+	twice, missing := keys, keys
+	twice.TLS, missing.Hold = twice.Signing, [32]byte{}
+	owner, key := [20]byte{1}, [32]byte{1}
+	long := strings.Repeat("x", 201)
+	for _, c := range []struct {
+		body Body
+		says string
+	}{
+		{&Begin{}, "no charter"},
+		{&Begin{Charter: testCommunity, Predecessor: &Predecessor{Size: 1}}, "generation 0 names"},
+		{&Begin{Charter: testCommunity, Generation: 1, Predecessor: &Predecessor{}}, "size is 0"},
+		{&Dropped{First: 0, Last: 1, Why: "x"}, "entries 0 to 1"},
+		{&Dropped{First: 2, Last: 1, Why: "x"}, "entries 2 to 1"},
+		{&Dropped{First: 1, Last: 1}, "why has 0 characters"},
+		{&Dropped{First: 1, Last: 1, Why: long}, "why has 201 characters"},
+		{&Admit{Passport: 1, Class: "x", NotAfter: 1}, "no owner"},
+		{&Admit{Owner: owner, Class: "x", NotAfter: 1}, "passport 0"},
+		{&Admit{Passport: 1, Owner: owner, NotAfter: 1}, `class "" has 0`},
+		{&Admit{Passport: 1, Owner: owner, Class: strings.Repeat("x", 33), NotAfter: 1}, "has 33"},
+		{&Admit{Passport: 1, Owner: owner, Class: "Resident", NotAfter: 1}, "only a–z"},
+		{&Admit{Passport: 1, Owner: owner, Class: "x"}, "valid from 0 until 0"},
+		{&Admit{Passport: 1, Owner: owner, Class: "x", NotBefore: -1, NotAfter: 1}, "valid from -1"},
+		{&Suspend{}, "passport 0"},
+		{&Suspend{Passport: 1, Why: "two\nlines"}, "control character"},
+		{&Suspend{Passport: 1, Why: "\x9b31m"}, "not UTF-8"},
+		{&Suspend{Passport: 1, Why: "\u009b31m"}, "control character"},
+		{&Suspend{Passport: 1, Why: "\u202eevil"}, "control character"},
+		{&Reinstate{}, "passport 0"},
+		{&Expel{}, "passport 0"},
+		{&DoorKeyAdded{}, "delegation of 0"},
+		{&DoorKeyAdded{Delegation: make([]byte, 1025)}, "delegation of 1025"},
+		{&DoorKeyRevoked{Key: key}, "passport 0"},
+		{&DoorKeyRevoked{Passport: 1}, "no key"},
+		{&DoorKeyRevoked{Passport: 1, Key: key, Wallet: make([]byte, 1025)}, "word of 1025"},
+		{&NodeRegistered{Slug: "x"}, "no node"},
+		{&NodeRegistered{Node: testCommunity}, `node ""`},
+		{&GatewayEnrolled{Keys: keys}, `gateway ""`},
+		{&GatewayEnrolled{Gateway: "x", Keys: twice}, "two roles"},
+		{&GatewayEnrolled{Gateway: "x", Keys: missing}, "key is missing"},
+		{&GatewayRemoved{Gateway: "x"}, "no key"},
+		{&GatewayRemoved{Signing: key}, `gateway ""`},
+		{&Policy{File: []byte("x")}, "version 0"},
+		{&Policy{Version: 1}, "0 bytes"},
+		{&Policy{Version: 1, File: make([]byte, MaxPolicy+1)}, "261121 bytes"},
+		{&Home{Passport: 1}, `door ""`},
+		{&Home{Door: "x"}, "passport 0"},
+		{&Home{Door: "x", Passport: 1, Notice: MaxNotice + 1}, "a notice of"},
+		{&HomeEnded{Door: "x", Passport: 1, Ends: -1}, "ends at -1"},
+		{&Decision{Door: "x", Mode: "tap"}, "reason has 0"},
+		{&Decision{Door: "x", Reason: "ok"}, "mode has 0"},
+		{&Decision{Door: "x", Mode: "tap", Reason: "ok", Key: []byte{1}}, "key id of 1"},
+		{&Decision{Door: "x", Mode: "tap", Reason: "ok", Presentation: make([]byte, 513)}, "presentation of 513"},
+		{&Decision{Door: "x", Mode: "tap", Reason: "ok", RosterAge: -2}, "roster age -2"},
+		{&Passage{}, `door ""`},
+		{&DoorState{Door: "x"}, "state has 0"},
+		{&Input{Door: "x"}, "input has 0"},
+		{&Boot{Software: "x"}, "clock has 0"},
+		{&Boot{Software: "x", Clock: "known", Kinds: make([]Kind, 1001)}, "1001 kinds"},
+		{&Fault{What: "x"}, "part has 0"},
+		{&Fault{Part: "x", What: strings.Repeat("é", 401)}, "what has 401"},
+		{&ForkSeen{}, ""},
+	} {
+		_, err := MarshalBody(c.body)
+		refused(t, err, ErrBody, c.says)
+	}
+}
+
+// What others send is refused in every encoding but the one.
+func TestParseBodyMalformed(t *testing.T) {
+	t.Parallel()
+	hex := func(s string) []byte { return unhex(t, s) }
+	good := hex("84 0a 65 66726f6e74 f4 f5") // Passage 10 front
+	if _, err := ParseBody(KindPassage, good); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		in   []byte
+		says string
+	}{
+		"nothing":                {nil, "EOF"},
+		"not an array":           {hex("0a"), "cannot unmarshal positive integer"},
+		"a map":                  {hex("a1 00 00"), "cannot unmarshal map"},
+		"a field short":          {hex("83 0a 65 66726f6e74 f4"), "cannot decode CBOR array"},
+		"a field more":           {hex("85 0a 65 66726f6e74 f4 f5 00"), "cannot decode CBOR array"},
+		"text for a number":      {hex("84 61 30 65 66726f6e74 f4 f5"), "cannot unmarshal UTF-8 text string"},
+		"bytes for a text":       {hex("84 0a 45 66726f6e74 f4 f5"), "cannot unmarshal byte string"},
+		"a negative number":      {hex("84 20 65 66726f6e74 f4 f5"), "cannot unmarshal negative"},
+		"null for a bool":        {hex("84 0a 65 66726f6e74 f6 f5"), "deterministic"},
+		"a long number":          {hex("84 180a 65 66726f6e74 f4 f5"), "deterministic"},
+		"a long length":          {hex("84 0a 7805 66726f6e74 f4 f5"), "deterministic"},
+		"an open array":          {hex("9f 0a 65 66726f6e74 f4 f5 ff"), "indefinite-length"},
+		"an open text":           {hex("84 0a 7f 65 66726f6e74 ff f4 f5"), "indefinite-length"},
+		"a tag":                  {hex("c1 84 0a 65 66726f6e74 f4 f5"), "tag"},
+		"a float":                {hex("84 f94900 65 66726f6e74 f4 f5"), "cannot unmarshal primitives"},
+		"a reserved length":      {hex("84 1c 65 66726f6e74 f4 f5"), "invalid additional information"},
+		"a promised giant":       {hex("84 0a 7affffffff 66"), "EOF"},
+		"a byte behind":          {append(bytes.Clone(good), 0), "extraneous data"},
+		"invalid UTF-8":          {hex("84 0a 65 66726fff74 f4 f5"), "UTF-8"},
+		"valid, but not a door":  {hex("84 0a 65 46726f6e74 f4 f5"), "only a–z"},
+		"beyond the bound":       {make([]byte, MaxBody+1), "at most 262144"},
+		"nested beyond any kind": {bytes.Repeat([]byte{0x81}, 40), "nested level"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := ParseBody(KindPassage, c.in)
+			refused(t, err, ErrBody, c.says)
+		})
+	}
+}
+
+func TestCleanText(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		most := rapid.IntRange(1, 50).Draw(t, "most")
+		s := CleanText(string(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"))+rapid.String().Draw(t, "text"), most)
+		if err := text("text", s, 0, most); err != nil {
+			t.Fatal(err)
+		}
+		if CleanText(s, most) != s {
+			t.Fatalf("%q is not clean", s)
+		}
+	})
+}
+
+func FuzzParseBody(f *testing.F) {
+	for _, v := range vectors(f, "bodies.txt", 22) {
+		f.Add(uint16(v.int(f, "kind")), v.hex(f, "body"))
+	}
+	f.Add(uint16(KindForkSeen), encode(ForkSeen{Evidence: testFork.Marshal()}))
+	f.Fuzz(func(t *testing.T, kind uint16, in []byte) {
+		body, err := ParseBody(Kind(kind), in)
+		if err != nil {
+			return
+		}
+		out, err := MarshalBody(body)
+		if err != nil || !bytes.Equal(in, out) {
+			t.Fatalf("%v: %x became %x, %v", Kind(kind), in, out, err)
+		}
+	})
+}

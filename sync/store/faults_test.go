@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/mattn/go-sqlite3"
+)
+
+// faults makes a store's disk fail: it stands between database/sql and SQLite.
+type faults struct {
+	commit atomic.Int32 // how commits fail, see below
+	reads  atomic.Bool  // reads fail
+}
+
+// The forms in which a commit fails.
+const (
+	works        = iota
+	notPersisted // nothing was stored
+	persisted    // it was stored, and reported as failed
+
+	blinding = 10 // added: from then on nothing can be read
+)
+
+var (
+	errDisk    = errors.New("the test's disk failed")
+	errReading = errors.New("the test's disk cannot be read")
+)
+
+// fail puts the faults under a store.
+func fail(tb testing.TB, s *Store) *faults {
+	tb.Helper()
+	f := new(faults)
+	for _, db := range []**sql.DB{&s.read, &s.write} {
+		if err := (*db).Close(); err != nil {
+			tb.Fatal(err)
+		}
+		// The faults are ours: no need to wait for the real disk.
+		*db = sql.OpenDB(connector{f, strings.Replace(dsn(s.path), "_synchronous=FULL", "_synchronous=OFF", 1)})
+	}
+	s.write.SetMaxOpenConns(1)
+	return f
+}
+
+type connector struct {
+	*faults
+	dsn string
+}
+
+func (c connector) Driver() driver.Driver { return &sqlite3.SQLiteDriver{} }
+
+func (c connector) Connect(context.Context) (driver.Conn, error) {
+	conn, err := c.Driver().Open(c.dsn)
+	if err != nil {
+		return nil, err
+	}
+	return faultyConn{conn.(*sqlite3.SQLiteConn), c.faults}, nil
+}
+
+type faultyConn struct {
+	*sqlite3.SQLiteConn
+	*faults
+}
+
+func (c faultyConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.SQLiteConn.BeginTx(ctx, opts)
+	return faultyTx{tx, c.faults}, err
+}
+
+func (c faultyConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.reads.Load() {
+		return nil, errReading
+	}
+	return c.SQLiteConn.QueryContext(ctx, query, args)
+}
+
+type faultyTx struct {
+	driver.Tx
+	*faults
+}
+
+func (tx faultyTx) Commit() error {
+	form := tx.commit.Load()
+	if form >= blinding {
+		tx.reads.Store(true)
+	}
+	switch form % blinding {
+	case notPersisted:
+		return errors.Join(errDisk, tx.Rollback())
+	case persisted:
+		return errors.Join(errDisk, tx.Tx.Commit())
+	}
+	return tx.Tx.Commit()
+}
