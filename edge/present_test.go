@@ -340,8 +340,8 @@ func TestPolicyChanges(t *testing.T) {
 }
 
 // TestFlood: readers that shout cost nothing that stays, and hold up no door.
+// It counts goroutines, so it runs alone.
 func TestFlood(t *testing.T) {
-	t.Parallel()
 	bubble(t, bothDoors, func(r *rig) {
 		before := runtime.NumGoroutine()
 		const each, readers = 300, 8
@@ -377,7 +377,7 @@ func TestFlood(t *testing.T) {
 		if len(seen) != each*readers+1 || !r.unlocked("back") || r.unlocked("front") {
 			t.Errorf("%d decisions", len(seen))
 		}
-		if after := runtime.NumGoroutine(); after > before+readers {
+		if after := runtime.NumGoroutine(); after > before {
 			t.Errorf("%d goroutines, %d before", after, before)
 		}
 	})

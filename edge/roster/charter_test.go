@@ -135,6 +135,29 @@ func TestStolenKeysFork(t *testing.T) {
 	}
 }
 
+// TestCountedIsMissing: a suspension may stand in what the charter counts of a
+// retired issuer, so without all of it no other issuer makes the roster fresh.
+func TestCountedIsMissing(t *testing.T) {
+	t.Parallel()
+	for arrived := range int64(4) {
+		w := newWorld(t)
+		issuer, r := w.issuer(), w.open()
+		p, phone := w.person(7), doorkey("phone", passport.KindPhone)
+		issuer.write(&ledger.Suspend{Passport: 7}, &ledger.Reinstate{Passport: 8})
+		w.retire("issuer", "next", issuer)
+		next := w.begin(ledger.CommunityLog, key("next"), nil)
+		next.write(p.admit(), p.adds(phone))
+		next.arrive(next.size())
+		if arrived > 0 {
+			issuer.arrive(arrived)
+		}
+		v := w.project(r)
+		if whole := arrived == issuer.size(); whole != (v.Age(w.now) == 0) || whole != holder(t, r, phone).Suspended {
+			t.Errorf("%d of %d entries are here: age %v, %v", arrived, issuer.size(), v.Age(w.now), v.Problems)
+		}
+	}
+}
+
 // TestSuccessor: the key that follows a retired one speaks in its place;
 // another issuer does not.
 func TestSuccessor(t *testing.T) {

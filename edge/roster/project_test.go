@@ -184,6 +184,23 @@ func TestPredecessor(t *testing.T) {
 	}
 }
 
+// TestOneIncarnationStopped: an issuer is heard no later than the oldest of its
+// ledgers that is not whole.
+func TestOneIncarnationStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first, r := w.issuer(), w.open()
+	second := w.begin(ledger.CommunityLog, key("issuer"), first)
+	w.arriveAll()
+	w.project(r)
+	w.now = w.now.Add(time.Hour)
+	first.raw(999, true, []byte{0x80})
+	w.arriveAll()
+	if v := w.project(r); v.Age(w.now) != time.Hour || second.arrived != 1 {
+		t.Errorf("age %v", v.Age(w.now))
+	}
+}
+
 // TestAge: by the issuer heard longest ago, and never by a time later than the
 // head was first seen at.
 func TestAge(t *testing.T) {
