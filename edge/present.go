@@ -138,14 +138,12 @@ func (c *Controller) judge(name string, k checked, clock roster.Clock, view *ros
 	switch {
 	case k.p.Exit:
 		return access.Verdict{Granted: true, Reason: access.Exit}
-	case p == nil:
-		return access.Verdict{Reason: access.NoPolicy}
 	case k.reason != access.None:
 		return access.Verdict{Reason: k.reason}
 	}
 	number := k.holder.Delegation.Passport
 	v := access.View{
-		Node: c.cfg.Node, Policy: view.Policy, Door: p,
+		Node: c.cfg.Node, Policy: view.Policy, Name: name, Door: p,
 		LivesHere:  view.LivesHere(name, number, clock.Now, clock.Known),
 		ClockKnown: clock.Known,
 		RosterAge:  view.Age(clock.Now),

@@ -226,7 +226,7 @@ func TestNoPolicy(t *testing.T) {
 	} {
 		bubble(t, doors, func(r *rig) {
 			r.expect(name, r.show("front", false, r.code()), false, access.NoPolicy)
-			r.expect(name+", garbage", r.show("front", false, []byte("garbage")), false, access.NoPolicy)
+			r.expect(name+", garbage", r.show("front", false, []byte("garbage")), false, access.Unreadable)
 			r.expect(name+", tap", r.tap("front", "front", r.card), false, access.NoPolicy)
 			if r.unlocked("front") {
 				t.Error("opened without a policy")

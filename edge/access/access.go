@@ -51,7 +51,8 @@ type Presentation struct {
 type View struct {
 	Node       passport.NodeID
 	Policy     *policy.Policy
-	Door       *policy.Door
+	Name       string        // the door's
+	Door       *policy.Door  // nil when no policy gives this gateway the door
 	LivesHere  bool          // the passport has its home behind this door
 	ClockKnown bool          // without a clock nothing that depends on one is decided by it
 	RosterAge  time.Duration // since the issuers were last heard; negative if never, or without a clock
@@ -77,6 +78,9 @@ func Decide(now time.Time, h Holder, p Presentation, v View) Verdict {
 	if atHome(h, p, v) {
 		return grant(Home)
 	}
+	if v.Door == nil {
+		return deny(NoPolicy)
+	}
 	for _, rule := range [...]func(time.Time, Holder, Presentation, View) Reason{
 		standing, validity, codeRules, levelRules, rosterRules,
 	} {
@@ -87,14 +91,16 @@ func Decide(now time.Time, h Holder, p Presentation, v View) Verdict {
 	return grant(Granted)
 }
 
-// atHome: a home's people open its door by tap whatever else holds. Neither
+// atHome: a home's people open its door by tap whatever else holds. Who lives
+// there is said by Home and HomeEnded alone: a policy that no longer marks the
+// door, or names it, evicts nobody. Neither
 // the key's dates nor the clock count, so that no wrong clock shuts a family
 // out; a lost card is closed by its revocation.
 func atHome(h Holder, p Presentation, v View) bool {
-	return v.Door.Home && v.LivesHere && p.Mode == passport.ModeTap &&
+	return v.LivesHere && p.Mode == passport.ModeTap &&
 		h.Known && h.EverOwner && !h.ClosedAtHome &&
 		h.Delegation.Mode.Has(passport.ModeTap) &&
-		h.Delegation.Covers(v.Node, v.Door.Name)
+		h.Delegation.Covers(v.Node, v.Name)
 }
 
 // standing is what holds of key and passport at every door and at all times.
@@ -124,7 +130,7 @@ func validity(now time.Time, h Holder, p Presentation, v View) Reason {
 	switch {
 	case !d.Mode.Has(p.Mode):
 		return WrongMode
-	case !d.Covers(v.Node, v.Door.Name):
+	case !d.Covers(v.Node, v.Name):
 		return OutOfScope
 	case !v.ClockKnown:
 		return None
@@ -162,7 +168,7 @@ func codeRules(now time.Time, _ Holder, p Presentation, v View) Reason {
 }
 
 func levelRules(_ time.Time, h Holder, _ Presentation, v View) Reason {
-	switch v.Policy.Allows(v.Door.Name, h.Class, uint64(h.Delegation.Passport)) {
+	switch v.Policy.Allows(v.Name, h.Class, uint64(h.Delegation.Passport)) {
 	case policy.Granted:
 		return None
 	case policy.UnknownClass:

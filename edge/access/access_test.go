@@ -107,7 +107,7 @@ func TestHome(t *testing.T) {
 		s.tapAtHome()
 		f.make(s)
 		if f.reason == access.NoLevel { // another door's levels, not this one's name
-			s.view.Door.Name = "front"
+			s.view.Name = "front"
 			s.holder.Class = "nobody"
 		}
 		v := s.decide()
@@ -129,7 +129,6 @@ func TestHome(t *testing.T) {
 	}
 	for name, change := range map[string]func(*scene){
 		"lives elsewhere":               func(s *scene) { s.view.LivesHere = false },
-		"the policy marks no home":      func(s *scene) { s.view.Door.Home = false },
 		"never signed by an owner":      func(s *scene) { s.holder.EverOwner, s.holder.ByOwner = false, false },
 		"closed at home, and elsewhere": func(s *scene) { s.holder.ClosedAtHome = true },
 	} {
@@ -139,6 +138,19 @@ func TestHome(t *testing.T) {
 		change(s)
 		if v := s.decide(); v.Granted || v.Reason != access.Revoked {
 			t.Errorf("%s: got %v", name, v)
+		}
+	}
+	for name, change := range map[string]func(*scene){
+		"the policy marks no home":     func(s *scene) { s.view.Door.Home = false },
+		"the policy has no such door":  func(s *scene) { s.view.Door = nil },
+		"there is no policy any more":  func(s *scene) { s.view.Door, s.view.Policy = nil, nil },
+		"another gateway has the door": func(s *scene) { s.view.Door = nil },
+	} {
+		s := newScene(t)
+		s.tapAtHome()
+		change(s)
+		if v := s.decide(); v != home {
+			t.Errorf("%s: %v", name, v)
 		}
 	}
 	s := newScene(t)

@@ -77,7 +77,7 @@ func newScene(t testing.TB) *scene {
 			Mode:   passport.ModeWindow,
 			Window: passport.Window{Passport: 7, Start: uint32(now.Unix()), Length: 20},
 		},
-		view: access.View{Node: node, Policy: p, Door: &front, ClockKnown: true, RosterAge: time.Minute},
+		view: access.View{Node: node, Policy: p, Name: "front", Door: &front, ClockKnown: true, RosterAge: time.Minute},
 	}
 }
 
@@ -116,7 +116,7 @@ var faults = []fault{
 	{access.CodeEarly, func(s *scene) { s.p.Window.Start = uint32(now.Unix()) + 21 }, true},
 	{access.CodeExpired, func(s *scene) { s.p.Window.Start = uint32(now.Unix()) - 40 }, true},
 	{access.NoClass, func(s *scene) { s.holder.Class = "stranger" }, false},
-	{access.NoLevel, func(s *scene) { s.view.Door.Name = "vault" }, false},
+	{access.NoLevel, func(s *scene) { s.view.Name = "vault" }, false},
 	{access.StaleRoster, func(s *scene) { s.view.RosterAge = s.view.Door.MaxAge + 1 }, true},
 }
 

@@ -245,7 +245,7 @@ func TestOwnerChanged(t *testing.T) {
 	}
 	h := holder(t, r, card)
 	elsewhere := access.Decide(w.now, h, access.Presentation{Mode: passport.ModeTap}, access.View{
-		Policy: v.Policy, Door: v.Policy.Doors["front"], ClockKnown: true, RosterAge: v.Age(w.now),
+		Policy: v.Policy, Name: "front", Door: v.Policy.Doors["front"], ClockKnown: true, RosterAge: v.Age(w.now),
 	})
 	if elsewhere.Reason != access.NotByOwner || !h.EverOwner || h.ByOwner {
 		t.Errorf("elsewhere: %v, %+v", elsewhere, h)

@@ -352,7 +352,8 @@ func (p *projection) dropped(index int64) error {
 }
 
 // heard: the whole range is projected, so the head's time counts, but no later
-// than it was first seen; heartbeats count for issuers.
+// than it was first seen; heartbeats count for issuers. What was seen without a
+// clock was seen at no time that could be compared.
 func (p *projection) heard() {
 	head := p.ledger.Head
 	if cosigners := p.charters.Cosigners(); len(cosigners) > 0 {
@@ -361,7 +362,11 @@ func (p *projection) heard() {
 		}
 	}
 	signed, c := int64(min(head.Fresh(), math.MaxInt64)), &p.cursor
+	c.complete = true
+	if p.ledger.Seen < epoch {
+		c.fresh = max(c.fresh, signed)
+		return
+	}
 	c.fresh = max(c.fresh, min(signed, p.ledger.Seen))
 	c.floor = max(c.floor, min(signed, p.ledger.Seen+int64(maxAhead/time.Second)))
-	c.complete = true
 }

@@ -249,8 +249,8 @@ func TestFloor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	issuer, r := w.issuer(), w.open()
-	if v := r.View(); !v.Believes(time.Unix(0, 0)) {
-		t.Error("without a ledger nothing speaks against a clock")
+	if v := r.View(); v.Believes(time.Unix(0, 0)) || !v.Believes(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Error("without a ledger nothing speaks against a clock that is set")
 	}
 	issuer.arrive(1)
 	v := w.project(r)
@@ -357,5 +357,17 @@ func TestRebuildIsOneStep(t *testing.T) {
 	close(stop)
 	if n := <-done; n == 0 {
 		t.Error("nobody looked")
+	}
+}
+
+// TestSeenWithoutClock: a gateway that was enrolled with its clock at 1970 has
+// not seen the issuers half a century ago.
+func TestSeenWithoutClock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	issuer, r := w.issuer(), w.open()
+	issuer.arriveSigned(1, w.now.Add(-time.Hour), time.Unix(60, 0))
+	if age := w.project(r).Age(w.now); age != time.Hour {
+		t.Errorf("the roster is %v old", age)
 	}
 }

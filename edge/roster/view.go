@@ -30,14 +30,18 @@ type Problem struct {
 	What string
 }
 
+// epoch is a time that had passed when this was written. A clock that shows
+// less is not set: a board without a battery wakes up in 1970.
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+
 // floorSlack forgives clocks that differ a little between machines.
 const floorSlack = 5 * time.Minute
 
 // Believes reports whether a clock may be right: it does not show a time that
-// was over when an author last signed. No author moves that floor by more than
+// was over when this was written or when an author last signed. No author moves that floor by more than
 // a day past the clock of the time.
 func (v *View) Believes(now time.Time) bool {
-	return now.Unix() >= v.Floor-int64(floorSlack/time.Second)
+	return now.Unix() >= max(epoch, v.Floor-int64(floorSlack/time.Second))
 }
 
 // LivesHere reports whether a passport has its home behind a door. Without a

@@ -212,15 +212,12 @@ func (g *Gateway) journalTrouble(err error) {
 	go g.fault(context.Background(), "journal", what, err == nil)
 }
 
-// notBefore is a time that had passed when this was written.
-var notBefore = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // clock believes the local clock unless it shows a time that is over: before
 // this software was made, or before an author last signed. A board without a
 // battery wakes up in 1970.
 func (g *Gateway) clock() roster.Clock {
 	now := g.cfg.Now()
-	return roster.Clock{Now: now, Known: now.After(notBefore) && g.roster.View().Believes(now)}
+	return roster.Clock{Now: now, Known: g.roster.View().Believes(now)}
 }
 
 // Run runs until ctx ends or a part fails. It may be called once; it closes the
