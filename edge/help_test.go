@@ -265,7 +265,7 @@ func (r *rig) set(f func()) {
 func (r *rig) admit(k *passport.SoftKey, mode passport.Mode) {
 	id := k.Key().ID()
 	r.people.holders[id] = access.Holder{
-		Known: true, KeyID: id, ByOwner: true, EverOwner: true, Admitted: true, Class: "resident", NotAfter: 1 << 40,
+		Known: true, KeyID: id, ByOwner: true, Admitted: true, Class: "resident", NotAfter: 1 << 40,
 		Delegation: passport.Delegation{Passport: 7, Key: k.Key(), NotAfter: 1 << 40, Mode: mode},
 	}
 }

@@ -94,7 +94,7 @@ func TestHomeBypassesEverything(t *testing.T) {
 		}
 	}
 	policy := policyHead + policyDoor("front", "home = true\nrecord_first = true\nmax_age = \"1m\"\ncodes = \"none\"") + policyDoor("back", "home = true\nrecord_first = true")
-	write(steward, &ledger.Policy{Version: 4, File: []byte(policy)}, &ledger.Home{Door: "front", Passport: 7, Notice: 1000})
+	write(steward, &ledger.Policy{Version: 4, File: []byte(policy)}, &ledger.Home{Door: "front", Passport: 7, Owner: crypto.PubkeyToAddress(wallet.PublicKey), Notice: 1000})
 	write(issuer, &ledger.Admit{Passport: 7, Owner: crypto.PubkeyToAddress(wallet.PublicKey), Class: "resident", NotAfter: 1},
 		&ledger.DoorKeyAdded{Delegation: must(signed.MarshalBinary())},
 		&ledger.Suspend{Passport: 7}, &ledger.Expel{Passport: 7}, &ledger.DoorKeyRevoked{Passport: 7, Key: card.Key().ID()})

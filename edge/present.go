@@ -144,7 +144,7 @@ func (c *Controller) judge(name string, k checked, clock roster.Clock, view *ros
 	number := k.holder.Delegation.Passport
 	v := access.View{
 		Node: c.cfg.Node, Policy: view.Policy, Name: name, Door: p,
-		LivesHere:  view.LivesHere(name, number, clock.Now, clock.Known),
+		LivesHere:  view.LivesHere(name, number, k.holder.Wallet, clock.Now, clock.Known),
 		ClockKnown: clock.Known,
 		RosterAge:  view.Age(clock.Now),
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
 	"tombolo/cmd/internal/folder"
@@ -21,6 +22,7 @@ func (e *env) homeCmd() *cobra.Command {
 type home struct {
 	Door     string `json:"door"`
 	Passport uint64 `json:"passport"`
+	Wallet   string `json:"wallet"` // whose door keys open it
 	Since    stamp  `json:"since"`
 	Notice   string `json:"notice"`
 	Ends     stamp  `json:"ends"` // null: not ended
@@ -48,23 +50,35 @@ func homes(f *folder.Folder) ([]home, error) {
 		}
 	}
 	slices.SortStableFunc(events, func(a, b folder.Record) int { return a.Time.Compare(b.Time) })
-	type place struct {
-		door     string
-		passport uint64
+	var all []*home
+	find := func(door string, number uint64, wallet string) *home {
+		i := slices.IndexFunc(all, func(h *home) bool { return h.Door == door && h.Passport == number && h.Wallet == wallet })
+		if i < 0 {
+			return nil
+		}
+		return all[i]
 	}
-	all := map[place]*home{}
 	for _, r := range events {
 		switch b := r.Body.(type) {
 		case *ledger.Home:
-			all[place{b.Door, b.Passport}] = &home{Door: b.Door, Passport: b.Passport, Since: stamp(r.Time),
-				Notice: strict.Duration(time.Duration(b.Notice) * time.Second).String(), notice: time.Duration(b.Notice) * time.Second}
-		case *ledger.HomeEnded:
-			h := all[place{b.Door, b.Passport}]
+			notice, wallet := time.Duration(b.Notice)*time.Second, walletName(b.Owner)
+			h := find(b.Door, b.Passport, wallet)
 			if h == nil {
-				continue
+				h = &home{Door: b.Door, Passport: b.Passport, Wallet: wallet}
+				all = append(all, h)
+			} else if !h.over(r.Time) {
+				notice = max(notice, h.notice) // while a home lasts its notice only grows
 			}
-			if ends := later(unix(b.Ends), r.Time.Add(h.notice)); asTime(h.Ends).IsZero() || ends.Before(asTime(h.Ends)) {
-				h.Ends, h.Why = stamp(ends), b.Why
+			h.Since, h.Ends, h.Why = stamp(r.Time), stamp{}, ""
+			h.Notice, h.notice = strict.Duration(notice).String(), notice
+		case *ledger.HomeEnded:
+			for _, h := range all {
+				if h.Door != b.Door || h.Passport != b.Passport {
+					continue
+				}
+				if ends := later(unix(b.Ends), r.Time.Add(h.notice)); asTime(h.Ends).IsZero() || ends.Before(asTime(h.Ends)) {
+					h.Ends, h.Why = stamp(ends), b.Why
+				}
 			}
 		}
 	}
@@ -72,7 +86,7 @@ func homes(f *folder.Folder) ([]home, error) {
 	for _, h := range all {
 		out = append(out, *h)
 	}
-	slices.SortFunc(out, func(a, b home) int { return cmp.Or(cmp.Compare(a.Door, b.Door), cmp.Compare(a.Passport, b.Passport)) })
+	slices.SortStableFunc(out, func(a, b home) int { return cmp.Or(cmp.Compare(a.Door, b.Door), cmp.Compare(a.Passport, b.Passport)) })
 	return out, nil
 }
 
@@ -83,8 +97,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+// walletName is an address as wallets show it.
+func walletName(a [20]byte) string { return common.Address(a).Hex() }
+
+// findHome is the last of a passport's homes behind a door; another wallet's
+// came after it.
 func findHome(all []home, door string, number uint64) *home {
-	for i := range all {
+	for i := len(all) - 1; i >= 0; i-- {
 		if all[i].Door == door && all[i].Passport == number {
 			return &all[i]
 		}
@@ -108,22 +127,27 @@ func (e *env) homeAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if m := all.byNumber[n]; m == nil || !m.admitted() {
+			m := all.byNumber[n]
+			if m == nil || !m.admitted() {
 				return fmt.Errorf("no issuer has admitted passport %d, as far as this folder knows: import the community's ledgers, or see `tombolo passport list`", n)
 			}
 			have, err := homes(f)
 			if err != nil {
 				return err
 			}
-			if h := findHome(have, door, n); h != nil && asTime(h.Ends).IsZero() {
+			s := m.standing()
+			if s.disputed {
+				return fmt.Errorf("issuers disagree about passport %d: whose wallet opens the home has to be settled first", n)
+			}
+			if h := findHome(have, door, n); h != nil && asTime(h.Ends).IsZero() && h.Wallet == walletName(s.owner) {
 				return fmt.Errorf("passport %d has its home behind %q already, since %s", n, door, when(asTime(h.Since)))
 			}
-			b := &ledger.Home{Door: door, Passport: n, Notice: uint32(time.Duration(notice) / time.Second)}
+			b := &ledger.Home{Door: door, Passport: n, Owner: s.owner, Notice: uint32(time.Duration(notice) / time.Second)}
 			if err := e.write(f, ledger.NodeLog, b); err != nil {
 				return err
 			}
-			return e.print(home{Door: door, Passport: n, Since: stamp(e.Now()), Notice: notice.String()},
-				"passport %d has its home behind %s, with a notice of %v\n", n, door, notice)
+			return e.print(home{Door: door, Passport: n, Wallet: walletName(s.owner), Since: stamp(e.Now()), Notice: notice.String()},
+				"passport %d has its home behind %s, with a notice of %v; the door keys of wallet %s open it\n", n, door, notice, walletName(s.owner))
 		})
 	})
 	c.Flags().StringVar(&door, "door", "", "door, by its name in the policy")

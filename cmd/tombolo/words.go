@@ -52,7 +52,7 @@ func inWords(body ledger.Body) string {
 	case *ledger.Policy:
 		return fmt.Sprintf("version %d, %d bytes", b.Version, len(b.File))
 	case *ledger.Home:
-		return fmt.Sprintf("passport %d behind %s, notice %d days", b.Passport, b.Door, b.Notice/86400)
+		return fmt.Sprintf("passport %d, wallet %s, behind %s, notice %d days", b.Passport, walletName(b.Owner), b.Door, b.Notice/86400)
 	case *ledger.HomeEnded:
 		return because(fmt.Sprintf("passport %d behind %s, not before %s", b.Passport, b.Door, when(unix(b.Ends))), b.Why)
 	case *ledger.Decision:

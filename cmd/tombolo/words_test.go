@@ -23,7 +23,7 @@ var bodies = []ledger.Body{
 	&ledger.GatewayEnrolled{Gateway: "gw"},
 	&ledger.GatewayRemoved{Gateway: "gw"},
 	&ledger.Policy{Version: 1, File: []byte("x")},
-	&ledger.Home{Door: "flat", Passport: 1, Notice: 86400},
+	&ledger.Home{Door: "flat", Passport: 1, Owner: [20]byte{1}, Notice: 86400},
 	&ledger.HomeEnded{Door: "flat", Passport: 1},
 	&ledger.Decision{Door: "front", Mode: "tap", Reason: "suspended"},
 	&ledger.Passage{Door: "front"},

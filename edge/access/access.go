@@ -19,11 +19,10 @@ type Holder struct {
 	KeyID      passport.KeyID
 	Delegation passport.Delegation
 	// ByOwner: the wallet that signed the delegation owns the passport by every
-	// issuer's word. EverOwner: it did so at some time by somebody's word, which
-	// is enough at home: an issuer that rewrites an owner evicts nobody.
-	ByOwner   bool
-	EverOwner bool
-	Revoked   bool
+	// issuer's word.
+	ByOwner bool
+	Wallet  [20]byte // that signed the delegation
+	Revoked bool
 	// ClosedAtHome: revoked in a way that counts at the holder's own door: by
 	// the wallet, or while another key was left.
 	ClosedAtHome bool
@@ -53,7 +52,7 @@ type View struct {
 	Policy     *policy.Policy
 	Name       string        // the door's
 	Door       *policy.Door  // nil when no policy gives this gateway the door
-	LivesHere  bool          // the passport has its home behind this door
+	LivesHere  bool          // the passport has its home behind this door, by the holder's wallet
 	ClockKnown bool          // without a clock nothing that depends on one is decided by it
 	RosterAge  time.Duration // since the issuers were last heard; negative if never, or without a clock
 }
@@ -98,7 +97,7 @@ func Decide(now time.Time, h Holder, p Presentation, v View) Verdict {
 // out; a lost card is closed by its revocation.
 func atHome(h Holder, p Presentation, v View) bool {
 	return v.LivesHere && p.Mode == passport.ModeTap &&
-		h.Known && h.EverOwner && !h.ClosedAtHome &&
+		h.Known && !h.ClosedAtHome &&
 		h.Delegation.Mode.Has(passport.ModeTap) &&
 		h.Delegation.Covers(v.Node, v.Name)
 }

@@ -129,7 +129,6 @@ func TestHome(t *testing.T) {
 	}
 	for name, change := range map[string]func(*scene){
 		"lives elsewhere":               func(s *scene) { s.view.LivesHere = false },
-		"never signed by an owner":      func(s *scene) { s.holder.EverOwner, s.holder.ByOwner = false, false },
 		"closed at home, and elsewhere": func(s *scene) { s.holder.ClosedAtHome = true },
 	} {
 		s := newScene(t)

@@ -66,7 +66,7 @@ func newScene(t testing.TB) *scene {
 	return &scene{
 		now: now,
 		holder: access.Holder{
-			Known: true, ByOwner: true, EverOwner: true, Admitted: true, Class: "resident",
+			Known: true, ByOwner: true, Admitted: true, Class: "resident",
 			NotBefore: now.Add(-time.Hour).Unix(), NotAfter: now.Add(time.Hour).Unix(),
 			Delegation: passport.Delegation{
 				Passport: 7, NotBefore: uint64(now.Add(-time.Hour).Unix()), NotAfter: uint64(now.Add(time.Hour).Unix()),

@@ -19,12 +19,9 @@ func (p *projection) apply(tx *sql.Tx, index int64, e ledger.Entry, body ledger.
 	author := p.ledger.Head.Origin.Author.String()
 	switch b := body.(type) {
 	case *ledger.Admit:
-		if err := exec(`INSERT INTO claim (passport, author, admitted, owner, class, not_before, not_after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+		return nil, exec(`INSERT INTO claim (passport, author, admitted, owner, class, not_before, not_after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 			ON CONFLICT DO UPDATE SET admitted = ?3, owner = ?4, class = ?5, not_before = ?6, not_after = ?7 WHERE admitted IS NULL OR admitted < ?3`,
-			int64(b.Passport), author, place(p.ledger, index), b.Owner[:], b.Class, b.NotBefore, b.NotAfter); err != nil {
-			return nil, err
-		}
-		return nil, exec("INSERT OR IGNORE INTO owner VALUES (?, ?)", int64(b.Passport), b.Owner[:])
+			int64(b.Passport), author, place(p.ledger, index), b.Owner[:], b.Class, b.NotBefore, b.NotAfter)
 	case *ledger.Suspend:
 		return nil, stand(exec, b.Passport, author, place(p.ledger, index), true)
 	case *ledger.Reinstate:
@@ -38,12 +35,12 @@ func (p *projection) apply(tx *sql.Tx, index int64, e ledger.Entry, body ledger.
 		return p.revoke(tx, timedPlace(p.ledger, index, e), b)
 
 	case *ledger.Home:
-		if err := exec("INSERT OR IGNORE INTO home VALUES (?, ?, ?, ?, NULL)", b.Door, int64(b.Passport), timedPlace(p.ledger, index, e), b.Notice); err != nil {
+		if err := exec("INSERT OR IGNORE INTO home VALUES (?, ?, ?, ?, ?, NULL)", b.Door, int64(b.Passport), timedPlace(p.ledger, index, e), b.Owner[:], b.Notice); err != nil {
 			return nil, err
 		}
 		return nil, p.closeAtHome(tx, b.Passport)
 	case *ledger.HomeEnded:
-		return nil, exec("INSERT OR IGNORE INTO home VALUES (?, ?, ?, NULL, ?)", b.Door, int64(b.Passport), timedPlace(p.ledger, index, e), b.Ends)
+		return nil, exec("INSERT OR IGNORE INTO home VALUES (?, ?, ?, NULL, NULL, ?)", b.Door, int64(b.Passport), timedPlace(p.ledger, index, e), b.Ends)
 	case *ledger.Policy:
 		hash := policy.Hash(b.File)
 		return nil, exec("INSERT OR IGNORE INTO policy VALUES (?, ?, ?)", int64(b.Version), hash[:], b.File)

@@ -82,7 +82,7 @@ func TestChartersTakeBack(t *testing.T) {
 	if h := holder(t, r, his); h.Known {
 		t.Errorf("the thief stays: %+v", h)
 	}
-	if h := holder(t, r, phone); !h.Admitted || h.Suspended || v.Generation == was.Generation || !v.LivesHere("front", 7, w.now, true) || v.Policy == nil {
+	if h := holder(t, r, phone); !h.Admitted || h.Suspended || v.Generation == was.Generation || !lives(v, "front", 7, w.now, true) || v.Policy == nil {
 		t.Errorf("the resident: %+v", h)
 	}
 }

@@ -329,7 +329,7 @@ func (w *world) verdict(r *roster.Roster, k *passport.SoftKey) access.Reason {
 	v := r.View()
 	return access.Decide(w.now, h, access.Presentation{Mode: passport.ModeTap}, access.View{
 		Node: passport.NodeID(w.node.ID()), Policy: v.Policy, Name: "front", Door: v.Policy.Doors["front"],
-		LivesHere: v.LivesHere("front", h.Delegation.Passport, w.now, true), ClockKnown: true, RosterAge: v.Age(w.now),
+		LivesHere: v.LivesHere("front", h.Delegation.Passport, h.Wallet, w.now, true), ClockKnown: true, RosterAge: v.Age(w.now),
 	}).Reason
 }
 

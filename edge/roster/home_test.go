@@ -66,21 +66,21 @@ func TestHomes(t *testing.T) {
 			w.now = t0.Add(time.Duration(tt.seen) * day)
 			w.arriveAll()
 			v := w.project(r)
-			lives := func(at int) bool { return v.LivesHere("front", 7, t0.Add(time.Duration(at)*day), true) }
+			alive := func(at int) bool { return lives(v, "front", 7, t0.Add(time.Duration(at)*day), true) }
 			switch tt.until {
 			case -1:
-				if !lives(100_000) {
+				if !alive(100_000) {
 					t.Error("the home ended")
 				}
 			case 0:
-				if lives(tt.seen) {
+				if alive(tt.seen) {
 					t.Error("there is a home")
 				}
 			default:
-				if v.LivesHere("front", 7, t0.Add(time.Duration(tt.until)*day), true) || !v.LivesHere("front", 7, t0.Add(time.Duration(tt.until)*day-time.Second), true) {
+				if lives(v, "front", 7, t0.Add(time.Duration(tt.until)*day), true) || !lives(v, "front", 7, t0.Add(time.Duration(tt.until)*day-time.Second), true) {
 					t.Errorf("the home does not end on day %d", tt.until)
 				}
-				if !v.LivesHere("front", 7, t0.Add(1000*day), false) {
+				if !lives(v, "front", 7, t0.Add(1000*day), false) {
 					t.Error("without a clock no home has ended")
 				}
 			}
@@ -98,19 +98,19 @@ func TestNoticeWantsAClock(t *testing.T) {
 	steward.write(p.home("front", 30*day), p.homeEnded("front", t0))
 	w.arriveAll()
 	for _, c := range []roster.Clock{{Now: t0, Known: false}, {Now: t0.Add(-time.Hour), Known: true}} {
-		if v := w.projectAt(r, c); !v.LivesHere("front", 7, t0.Add(1000*day), true) {
+		if v := w.projectAt(r, c); !lives(v, "front", 7, t0.Add(1000*day), true) {
 			t.Errorf("the notice ran by the clock %+v", c)
 		}
 	}
 	w.now = t0.Add(5 * day)
 	v := w.project(r)
-	if !v.LivesHere("front", 7, t0.Add(35*day-1), true) || v.LivesHere("front", 7, t0.Add(35*day), true) {
+	if !lives(v, "front", 7, t0.Add(35*day-1), true) || lives(v, "front", 7, t0.Add(35*day), true) {
 		t.Error("the notice does not run from when the clock was known")
 	}
 	// And it goes on to run from then, under another charter too.
 	w.now = t0.Add(20 * day)
 	w.recharter(func(*ledger.Charter) {})
-	if v = w.project(r); v.LivesHere("front", 7, t0.Add(35*day), true) {
+	if v = w.project(r); lives(v, "front", 7, t0.Add(35*day), true) {
 		t.Error("made again, the notice began anew")
 	}
 }
@@ -247,8 +247,20 @@ func TestOwnerChanged(t *testing.T) {
 	elsewhere := access.Decide(w.now, h, access.Presentation{Mode: passport.ModeTap}, access.View{
 		Policy: v.Policy, Name: "front", Door: v.Policy.Doors["front"], ClockKnown: true, RosterAge: v.Age(w.now),
 	})
-	if elsewhere.Reason != access.NotByOwner || !h.EverOwner || h.ByOwner {
+	if elsewhere.Reason != access.NotByOwner || h.ByOwner {
 		t.Errorf("elsewhere: %v, %+v", elsewhere, h)
+	}
+	// The issuer's own wallet, entered as the owner, opens what residents open,
+	// and is not at home.
+	its := doorkey("its", passport.KindHalo)
+	issuer.write(p.with(wallet("another")).adds(its), &ledger.Suspend{Passport: 7})
+	w.arriveAll()
+	w.project(r)
+	if got := w.verdict(r, its); got != access.Suspended {
+		t.Errorf("the issuer's own key at somebody's home: %v", got)
+	}
+	if got := w.verdict(r, card); got != access.Home {
+		t.Errorf("whose home it is: %v", got)
 	}
 	// A stranger's key for the passport opens nothing, at home neither.
 	his := doorkey("his", passport.KindPhone)

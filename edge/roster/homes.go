@@ -9,43 +9,56 @@ import (
 
 // loadHomes plays each home's entries in the order of (time, place).
 func (r *Roster) loadHomes(v *View) error {
-	rows, err := r.write.Query(`SELECT h.door, h.passport, h.notice, h.ends, n.seen, h.place
+	rows, err := r.write.Query(`SELECT h.door, h.passport, h.owner, h.notice, h.ends, n.seen, h.place
 		FROM home h LEFT JOIN notice n ON n.place = h.place ORDER BY h.place`)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	type key struct {
-		door     string
-		passport passport.ID
-	}
-	homes := map[key]*home{}
+	homes := map[string]map[resident]*home{}
 	for rows.Next() {
 		var door string
 		var number int64
 		var notice, ends, seen sql.NullInt64
-		var place []byte
-		if err := rows.Scan(&door, &number, &notice, &ends, &seen, &place); err != nil {
+		var owner, place []byte
+		if err := rows.Scan(&door, &number, &owner, &notice, &ends, &seen, &place); err != nil {
 			return err
 		}
-		k := key{door, passport.ID(number)}
-		switch h := homes[k]; {
-		case notice.Valid && h == nil:
-			homes[k] = &home{notice.Int64, math.MaxInt64}
+		if homes[door] == nil {
+			homes[door] = map[resident]*home{}
+		}
+		switch {
+		case notice.Valid && len(owner) != len(resident{}.wallet):
+			return errDamaged
 		case notice.Valid:
-			h.renew(placeTime(place), notice.Int64)
-		case h != nil && seen.Valid: // otherwise nobody knows since when the notice runs
-			h.end(placeTime(place), seen.Int64, ends.Int64)
+			who := resident{passport.ID(number), [20]byte(owner)}
+			if h := homes[door][who]; h != nil {
+				h.renew(placeTime(place), notice.Int64)
+			} else {
+				homes[door][who] = &home{notice.Int64, math.MaxInt64}
+			}
+		case seen.Valid: // otherwise nobody knows since when the notice runs
+			for who, h := range homes[door] {
+				if who.passport == passport.ID(number) {
+					h.end(placeTime(place), seen.Int64, ends.Int64)
+				}
+			}
 		}
 	}
-	v.homes = map[string]map[passport.ID]int64{}
-	for k, h := range homes {
-		if v.homes[k.door] == nil {
-			v.homes[k.door] = map[passport.ID]int64{}
+	v.homes = map[string]map[resident]int64{}
+	for door, all := range homes {
+		v.homes[door] = map[resident]int64{}
+		for who, h := range all {
+			v.homes[door][who] = h.ends
 		}
-		v.homes[k.door][k.passport] = h.ends
 	}
 	return rows.Err()
+}
+
+// resident is a passport and the wallet whose keys open its home.
+type resident struct {
+	passport passport.ID
+	wallet   [20]byte
 }
 
 // home is one passport's behind one door. Times are Unix seconds.

@@ -13,7 +13,6 @@ import (
 const holderQuery = `
 SELECT k.id, k.passport, k.kind, k.point, k.signer, k.not_before, k.not_after, k.scope, k.mode, k.closed_home,
 	EXISTS (SELECT 1 FROM revoked r WHERE r.id = k.id AND r.passport = k.passport),
-	EXISTS (SELECT 1 FROM owner o WHERE o.passport = k.passport AND o.owner = k.signer),
 	EXISTS (SELECT 1 FROM doorkey o WHERE o.id = k.id AND o.claimed < k.claimed),
 	c.author, c.owner, c.class, c.not_before, c.not_after, c.stood IS NOT NULL, ifnull(c.suspended, 0), ifnull(c.expelled, 0)
 FROM doorkey k LEFT JOIN claim c ON c.passport = k.passport
@@ -35,18 +34,18 @@ func (r *Roster) ByKey(id passport.KeyID) (access.Holder, error) {
 // row is a key as one passport claims it, with what one issuer says of the
 // passport.
 type row struct {
-	id, point, signer, scope       []byte
-	number, notBefore, notAfter    int64
-	kind                           passport.KeyKind
-	mode                           passport.Mode
-	closedHome, revoked, everOwner bool
-	taken                          bool // another passport claimed the key first
-	author                         sql.NullString
-	owner                          []byte // nil if the issuer never admitted it
-	class                          sql.NullString
-	admittedFrom, admittedUntil    sql.NullInt64
-	stood                          bool // the issuer suspended or reinstated it
-	suspended, expelled            bool
+	id, point, signer, scope    []byte
+	number, notBefore, notAfter int64
+	kind                        passport.KeyKind
+	mode                        passport.Mode
+	closedHome, revoked         bool
+	taken                       bool // another passport claimed the key first
+	author                      sql.NullString
+	owner                       []byte // nil if the issuer never admitted it
+	class                       sql.NullString
+	admittedFrom, admittedUntil sql.NullInt64
+	stood                       bool // the issuer suspended or reinstated it
+	suspended, expelled         bool
 }
 
 func (r *Roster) holder(rows *sql.Rows, err error) (access.Holder, error) {
@@ -58,7 +57,7 @@ func (r *Roster) holder(rows *sql.Rows, err error) (access.Holder, error) {
 	for rows.Next() {
 		var c row
 		if err := rows.Scan(&c.id, &c.number, &c.kind, &c.point, &c.signer, &c.notBefore, &c.notAfter, &c.scope, &c.mode, &c.closedHome,
-			&c.revoked, &c.everOwner, &c.taken, &c.author, &c.owner, &c.class, &c.admittedFrom, &c.admittedUntil, &c.stood, &c.suspended, &c.expelled); err != nil {
+			&c.revoked, &c.taken, &c.author, &c.owner, &c.class, &c.admittedFrom, &c.admittedUntil, &c.stood, &c.suspended, &c.expelled); err != nil {
 			return access.Holder{}, fmt.Errorf("roster: %w", err)
 		}
 		if !c.taken {
@@ -97,7 +96,7 @@ func (c row) key() passport.Key { return passport.Key{Kind: c.kind, Point: [33]b
 func (v *View) merge(claims []row) access.Holder {
 	k := claims[0]
 	h := access.Holder{
-		Known: true, KeyID: passport.KeyID(k.id), EverOwner: k.everOwner, Revoked: k.revoked, ClosedAtHome: k.closedHome,
+		Known: true, KeyID: passport.KeyID(k.id), Wallet: [20]byte(k.signer), Revoked: k.revoked, ClosedAtHome: k.closedHome,
 		Delegation: passport.Delegation{
 			Passport: passport.ID(k.number), Key: k.key(),
 			NotBefore: uint64(k.notBefore), NotAfter: uint64(k.notAfter), Scope: passport.Target(k.scope), Mode: k.mode,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"tombolo/edge/roster"
 	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
@@ -39,6 +40,11 @@ func (p person) admit() *ledger.Admit {
 		Passport: uint64(p.number), Owner: address(p.wallet), Class: "resident",
 		NotBefore: t0.Add(-day).Unix(), NotAfter: t0.Add(100 * day).Unix(),
 	}
+}
+
+// lives asks for a passport with the wallet that it began with.
+func lives(v *roster.View, door string, n int, at time.Time, clockKnown bool) bool {
+	return v.LivesHere(door, passport.ID(n), address(wallet(fmt.Sprint("wallet", n))), at, clockKnown)
 }
 
 // with is the same passport with another wallet.
@@ -117,7 +123,7 @@ func (p person) revokesSigned(k *passport.SoftKey) *ledger.DoorKeyRevoked {
 }
 
 func (p person) home(door string, notice time.Duration) *ledger.Home {
-	return &ledger.Home{Door: door, Passport: uint64(p.number), Notice: uint32(notice / time.Second)}
+	return &ledger.Home{Door: door, Passport: uint64(p.number), Owner: address(p.wallet), Notice: uint32(notice / time.Second)}
 }
 
 func (p person) homeEnded(door string, ends time.Time) *ledger.HomeEnded {

@@ -111,7 +111,7 @@ func (p *pass) saveCharters(tx *sql.Tx) error {
 func (p *pass) again(ledgers []Ledger) error {
 	p.changed = true
 	return p.do(func(tx *sql.Tx) error {
-		for _, table := range []string{"cursor", "claim", "owner", "doorkey", "revoked", "home", "policy"} {
+		for _, table := range []string{"cursor", "claim", "doorkey", "revoked", "home", "policy"} {
 			if _, err := tx.Exec("DELETE FROM " + table); err != nil {
 				return err
 			}

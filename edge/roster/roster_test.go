@@ -37,7 +37,7 @@ func TestEveryKind(t *testing.T) {
 		w.arriveAll()
 		v = w.project(r)
 	}
-	want := access.Holder{Known: true, KeyID: phone.Key().ID(), Delegation: p.delegation(phone)}
+	want := access.Holder{Known: true, KeyID: phone.Key().ID(), Delegation: p.delegation(phone), Wallet: address(p.wallet)}
 	check := func(what string) {
 		t.Helper()
 		if h := holder(t, r, phone); h != want {
@@ -47,7 +47,7 @@ func TestEveryKind(t *testing.T) {
 	write(p.adds(phone))
 	check("delegated before it was admitted")
 	write(p.admit())
-	want.ByOwner, want.EverOwner, want.Admitted, want.Class = true, true, true, "resident"
+	want.ByOwner, want.Admitted, want.Class = true, true, "resident"
 	want.NotBefore, want.NotAfter = p.admit().NotBefore, p.admit().NotAfter
 	check("admitted")
 	write(&ledger.Suspend{Passport: 7})
@@ -78,13 +78,13 @@ func TestEveryKind(t *testing.T) {
 		&ledger.GatewayRemoved{Gateway: "gw1", Signing: [32]byte{1}})
 	w.arriveAll()
 	v = w.project(r)
-	if v.Policy == nil || v.Policy.Version != 2 || !v.LivesHere("front", 7, w.now, true) || v.LivesHere("front", 8, w.now, true) || v.LivesHere("back", 7, w.now, true) {
+	if v.Policy == nil || v.Policy.Version != 2 || !lives(v, "front", 7, w.now, true) || lives(v, "front", 8, w.now, true) || lives(v, "back", 7, w.now, true) {
 		t.Errorf("policy %v, or the home is wrong", v.Policy)
 	}
 	steward.write(p.homeEnded("front", w.now))
 	w.arriveAll()
 	v = w.project(r)
-	if !v.LivesHere("front", 7, w.now.Add(30*day-1), true) || v.LivesHere("front", 7, w.now.Add(30*day), true) {
+	if !lives(v, "front", 7, w.now.Add(30*day-1), true) || lives(v, "front", 7, w.now.Add(30*day), true) {
 		t.Error("the home does not end with its notice")
 	}
 	if len(v.Problems) != 0 {
@@ -151,7 +151,7 @@ func TestReopened(t *testing.T) {
 
 	r = w.openAt(path)
 	v := w.project(r)
-	if holder(t, r, phone) != before || v.Policy == nil || !v.LivesHere("front", 7, w.now, true) {
+	if holder(t, r, phone) != before || v.Policy == nil || !lives(v, "front", 7, w.now, true) {
 		t.Error("reopened, it is another")
 	}
 }

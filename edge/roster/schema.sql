@@ -38,13 +38,6 @@ CREATE TABLE claim (
 	PRIMARY KEY (passport, author)
 ) STRICT, WITHOUT ROWID;
 
--- Every wallet that anybody ever named as a passport's owner.
-CREATE TABLE owner (
-	passport INTEGER NOT NULL,
-	owner    BLOB NOT NULL,
-	PRIMARY KEY (passport, owner)
-) STRICT, WITHOUT ROWID;
-
 -- Door keys by their claims; of several passports that claim a key the first
 -- by (time, place) has it.
 CREATE TABLE doorkey (
@@ -78,6 +71,7 @@ CREATE TABLE home (
 	door     TEXT NOT NULL,
 	passport INTEGER NOT NULL,
 	place    BLOB NOT NULL,       -- (time, place)
+	owner    BLOB,                -- of a Home: the wallet whose keys open it
 	notice   INTEGER,             -- of a Home, seconds; NULL for a HomeEnded
 	ends     INTEGER,             -- of a HomeEnded: not before, Unix seconds
 	PRIMARY KEY (door, passport, place)

@@ -18,9 +18,9 @@ type View struct {
 	Floor      int64          // Unix seconds, see Believes
 	Problems   []Problem
 
-	homes      map[string]map[passport.ID]int64 // door → passport → end, Unix seconds
-	fresh      int64                            // the issuer heard longest ago was heard then; 0 if none was ever heard
-	successors map[string]string                // of retired issuers, by key id
+	homes      map[string]map[resident]int64 // door → who → end, Unix seconds
+	fresh      int64                         // the issuer heard longest ago was heard then; 0 if none was ever heard
+	successors map[string]string             // of retired issuers, by key id
 }
 
 // Problem is something that a steward has to know: a ledger that stopped, an
@@ -38,16 +38,16 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 const floorSlack = 5 * time.Minute
 
 // Believes reports whether a clock may be right: it does not show a time that
-// was over when this was written or when an author last signed. No author moves that floor by more than
-// a day past the clock of the time.
+// was over when this was written or when an author last signed. No
+// author moves that floor by more than a day past the clock of the time.
 func (v *View) Believes(now time.Time) bool {
 	return now.Unix() >= max(epoch, v.Floor-int64(floorSlack/time.Second))
 }
 
-// LivesHere reports whether a passport has its home behind a door. Without a
-// clock no home has ended.
-func (v *View) LivesHere(door string, p passport.ID, now time.Time, clockKnown bool) bool {
-	ends, ok := v.homes[door][p]
+// LivesHere reports whether a passport has its home behind a door, and the
+// wallet is that of the home. Without a clock no home has ended.
+func (v *View) LivesHere(door string, p passport.ID, wallet [20]byte, now time.Time, clockKnown bool) bool {
+	ends, ok := v.homes[door][resident{p, wallet}]
 	return ok && (!clockKnown || now.Unix() < ends)
 }
 

@@ -88,7 +88,7 @@ var generators = map[Kind]func(*rapid.T) Body{
 		return &Policy{Version: rapid.Uint64Min(1).Draw(t, "version"), File: blob(t, "file", 1, 300)}
 	},
 	KindHome: func(t *rapid.T) Body {
-		return &Home{Door: slug(t, "door"), Passport: passport(t), Notice: rapid.Uint32Max(MaxNotice).Draw(t, "notice")}
+		return &Home{Door: slug(t, "door"), Passport: passport(t), Owner: [20]byte{19: 1 + rapid.Byte().Draw(t, "owner")/2}, Notice: rapid.Uint32Max(MaxNotice).Draw(t, "notice")}
 	},
 	KindHomeEnded: func(t *rapid.T) Body {
 		return &HomeEnded{Door: slug(t, "door"), Passport: passport(t), Ends: rapid.Int64Min(0).Draw(t, "ends"), Why: words(t, "why", 0, 200)}
@@ -246,9 +246,10 @@ func TestMarshalBodyMalformed(t *testing.T) {
 		{&Policy{File: []byte("x")}, "version 0"},
 		{&Policy{Version: 1}, "0 bytes"},
 		{&Policy{Version: 1, File: make([]byte, MaxPolicy+1)}, "261121 bytes"},
-		{&Home{Passport: 1}, `door ""`},
-		{&Home{Door: "x"}, "passport 0"},
-		{&Home{Door: "x", Passport: 1, Notice: MaxNotice + 1}, "a notice of"},
+		{&Home{Passport: 1, Owner: [20]byte{1}}, `door ""`},
+		{&Home{Door: "x", Passport: 1}, "no wallet"},
+		{&Home{Door: "x", Owner: [20]byte{1}}, "passport 0"},
+		{&Home{Door: "x", Passport: 1, Owner: [20]byte{1}, Notice: MaxNotice + 1}, "a notice of"},
 		{&HomeEnded{Door: "x", Passport: 1, Ends: -1}, "ends at -1"},
 		{&Decision{Door: "x", Mode: "tap"}, "reason has 0"},
 		{&Decision{Door: "x", Reason: "ok"}, "mode has 0"},

@@ -85,19 +85,25 @@ func (b *Policy) check() error {
 // MaxNotice bounds the notice of a home, in seconds.
 const MaxNotice = 400 * 24 * 3600
 
-// Home says that a passport's holder lives behind a door. Notice is agreed
-// when the home is made: no HomeEnded takes effect earlier than so many
-// seconds after it was written.
+// Home says that a passport's holder lives behind a door. Owner is the wallet
+// whose door keys open it: no issuer makes itself at home by naming another
+// owner, nor shuts anybody out that way; who gets a new wallet gets another
+// Home entry. Notice is agreed when the home is made: no HomeEnded takes effect
+// earlier than so many seconds after it was written.
 type Home struct {
 	_        struct{} `cbor:",toarray"`
 	Door     string
 	Passport uint64
+	Owner    [20]byte
 	Notice   uint32
 }
 
 func (*Home) Kind() Kind { return KindHome }
 
 func (b *Home) check() error {
+	if b.Owner == [20]byte{} {
+		return errors.New("no wallet is named")
+	}
 	if b.Notice > MaxNotice {
 		return fmt.Errorf("a notice of %d s, at most %d", b.Notice, MaxNotice)
 	}

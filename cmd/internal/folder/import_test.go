@@ -97,7 +97,7 @@ func TestImportRefuses(t *testing.T) {
 	t.Parallel()
 	f := found(t, "isla")
 	write(t, f, ledger.CommunityLog, admit(1), admit(2))
-	write(t, f, ledger.NodeLog, &ledger.Home{Door: "flat", Passport: 1})
+	write(t, f, ledger.NodeLog, &ledger.Home{Door: "flat", Passport: 1, Owner: [20]byte{1}})
 	g := gateway(t, f, "gw1")
 	write(t, g, ledger.DoorLog, &ledger.DoorState{Door: "front", State: "locked"})
 	whole := export(t, f, ledger.CommunityLog, ledger.NodeLog)
@@ -209,7 +209,7 @@ func TestImportBindsToTheCharter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Append(store.Draft{Body: &ledger.Home{Door: "flat", Passport: 1}, Time: noon}); err != nil {
+	if _, err := a.Append(store.Draft{Body: &ledger.Home{Door: "flat", Passport: 1, Owner: [20]byte{1}}, Time: noon}); err != nil {
 		t.Fatal(err)
 	}
 	to := reader(t, f)

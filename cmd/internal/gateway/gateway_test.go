@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"errors"
+	"github.com/ethereum/go-ethereum/crypto"
 	"net"
 	"os"
 	"path/filepath"
@@ -74,7 +75,7 @@ func TestGateway(t *testing.T) {
 	}
 
 	// The door becomes its home: by tap it opens whoever suspended it.
-	h.write(ledger.NodeLog, &ledger.Home{Door: "front", Passport: 7, Notice: 1000})
+	h.write(ledger.NodeLog, &ledger.Home{Door: "front", Passport: 7, Owner: crypto.PubkeyToAddress(h.wallet.PublicKey), Notice: 1000})
 	was := r.Generation()
 	h.carry()
 	for r.Generation() == was {
