@@ -96,6 +96,3 @@ func (d Delegation) Validate() error {
 func (d Delegation) Covers(node NodeID, door string) bool {
 	return d.Scope == Target{} || d.Scope == NodeTarget(node) || d.Scope == DoorTarget(node, door)
 }
-
-// CurrentAt tells whether notBefore ≤ now < notAfter, in Unix seconds.
-func (d Delegation) CurrentAt(now uint64) bool { return d.NotBefore <= now && now < d.NotAfter }

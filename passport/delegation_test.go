@@ -118,16 +118,6 @@ func TestDelegationCovers(t *testing.T) {
 	}
 }
 
-func TestDelegationCurrentAt(t *testing.T) {
-	t.Parallel()
-	d := passport.Delegation{NotBefore: 100, NotAfter: 200}
-	for now, want := range map[uint64]bool{0: false, 99: false, 100: true, 199: true, 200: false, 1<<64 - 1: false} {
-		if got := d.CurrentAt(now); got != want {
-			t.Errorf("at %d: %v", now, got)
-		}
-	}
-}
-
 // TestDigestIsApitypes: the digest written out by hand is what go-ethereum makes
 // of the JSON that a wallet is given.
 func TestDigestIsApitypes(t *testing.T) {

@@ -66,12 +66,12 @@ func Example() {
 	}
 	now := int64(1_770_000_005)
 	fmt.Println("the wallet is the owner's:", owner == crypto.PubkeyToAddress(wallet.PublicKey))
-	fmt.Println("covers the front door:", d.Covers(node, "front"), d.CurrentAt(uint64(now)))
+	fmt.Println("covers the front door:", d.Covers(node, "front"))
 	fmt.Println("the code:", code.Verify(v, community, front), code.At(now))
 	fmt.Println("at the back door:", code.Verify(v, community, passport.DoorTarget(node, "back")))
 	// Output:
 	// the wallet is the owner's: true
-	// covers the front door: true true
+	// covers the front door: true
 	// the code: <nil> ok
 	// at the back door: code is for another door or node
 }

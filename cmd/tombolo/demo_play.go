@@ -119,7 +119,8 @@ func doorOf(door string) string {
 // present does something at a reader and compares the decision, and that the
 // lock moved if it was a grant and did not if it was none.
 func (d *demo) present(what, door string, want access.Reason, do func() error) error {
-	d.tell(event{"event": "attempt", "what": what, "door": door, "expected": want.String()}, "%s", what)
+	expected := outcome(want <= access.Exit, want.String())
+	d.tell(event{"event": "attempt", "what": what, "door": door, "expected": expected}, "%s → %s", what, expected)
 	before := len(d.moves(door))
 	if err := do(); err != nil {
 		return err
@@ -128,7 +129,7 @@ func (d *demo) present(what, door string, want access.Reason, do func() error) e
 	if err != nil {
 		return err
 	}
-	d.expect(what, outcome(decision.Granted, decision.Reason), outcome(want <= access.Exit, want.String()))
+	d.expect(what, outcome(decision.Granted, decision.Reason), expected)
 	if !decision.Granted {
 		d.sleepFor(100 * time.Millisecond)
 		if moved := len(d.moves(door)) - before; moved != 0 {
@@ -188,7 +189,7 @@ func (d *demo) strike(door string) error {
 		all := d.moves(door)
 		if n := len(all); n >= 2 && !all[n-1].energised && all[n-2].energised {
 			held := all[n-1].at.Sub(all[n-2].at)
-			good := held >= demoStrike && held < demoStrike+500*time.Millisecond
+			good := held >= demoStrike // a busy machine releases late; never early
 			got := fmt.Sprintf("the relay was energised for %v", held.Round(time.Millisecond))
 			want := got
 			if !good {
@@ -345,7 +346,7 @@ func (d *demo) doors() error {
 	if err := d.walk("front", true); err != nil {
 		return err
 	}
-	d.tell(event{"event": "attempt", "what": "The workshop's door is forced", "door": "workshop", "expected": "forced-open"}, "The workshop's door is forced")
+	d.tell(event{"event": "attempt", "what": "The workshop's door is forced", "door": "workshop", "expected": "the log says forced-open"}, "The workshop's door is forced → the log says forced-open")
 	if err := d.world.board.SetInput("workshop/contact", true); err != nil {
 		return err
 	}
@@ -442,13 +443,15 @@ func (d *demo) log() error {
 	if err := os.WriteFile(filepath.Join(d.dir, "forged.tombolo"), data, 0o600); err != nil {
 		return err
 	}
-	d.say("One bit in the middle of that file is changed:")
+	d.say("One bit in the middle of that file is changed → the entry is named")
 	_, err = d.tombolo(d.Now, d.path("nobody"), "ledger", "verify", d.path("forged.tombolo"), "--key", fmt.Sprintf("%x", key))
 	got := "nobody noticed"
 	if err != nil {
-		got = "refused"
 		d.say("  %v", err)
+		if got = "the entry is named"; !strings.Contains(err.Error(), ": entry ") {
+			got = "no entry is named"
+		}
 	}
-	d.expect("tampering", got, "refused")
+	d.expect("tampering", got, "the entry is named")
 	return nil
 }

@@ -10,8 +10,7 @@
 //
 // The bytes are what is signed, as the steward wrote them, comments included:
 // they are stored and hashed ([Hash]) and never encoded again. Of several
-// signed policies the highest version wins, then the lowest hash
-// ([Supersedes]).
+// signed policies the highest version wins, then the lowest hash.
 //
 // How the format may change: a key keeps its meaning and its default for ever.
 // A new key may come; a gateway that does not know it refuses the whole file

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"time"
 
@@ -78,12 +77,3 @@ func Hash(data []byte) [32]byte {
 
 // Hash is Hash of the bytes that p was parsed from.
 func (p *Policy) Hash() [32]byte { return p.hash }
-
-// Supersedes tells whether p wins over q when both are validly signed: the
-// higher version, then the lower hash. Any policy wins over nil.
-func (p *Policy) Supersedes(q *Policy) bool {
-	if q == nil || p.Version != q.Version {
-		return q == nil || p.Version > q.Version
-	}
-	return bytes.Compare(p.hash[:], q.hash[:]) < 0
-}

@@ -216,25 +216,6 @@ func TestHash(t *testing.T) {
 	}
 }
 
-func TestSupersedes(t *testing.T) {
-	t.Parallel()
-	low, high := &Policy{Version: 2, hash: [32]byte{1}}, &Policy{Version: 3, hash: [32]byte{9}}
-	tie := &Policy{Version: 3, hash: [32]byte{8, 255}}
-	for _, c := range []struct {
-		name string
-		p, q *Policy
-		want bool
-	}{
-		{"higher version", high, low, true}, {"lower version", low, high, false},
-		{"lower hash", tie, high, true}, {"higher hash", high, tie, false},
-		{"itself", high, high, false}, {"none yet", low, nil, true},
-	} {
-		if got := c.p.Supersedes(c.q); got != c.want {
-			t.Errorf("%s: %v", c.name, got)
-		}
-	}
-}
-
 func TestEnums(t *testing.T) {
 	t.Parallel()
 	for got, want := range map[string]string{

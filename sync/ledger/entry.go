@@ -24,7 +24,6 @@ var (
 	ErrLeaf       = errors.New("not a leaf of version 1")
 	ErrCommitment = errors.New("the leaf does not commit to this body, time, kind and place")
 	ErrBody       = errors.New("malformed body")
-	ErrDropped    = errors.New("the body was dropped")
 	ErrTooLarge   = errors.New("body too large")
 )
 

@@ -19,11 +19,6 @@ func (id CharterID) String() string { return hex.EncodeToString(id[:]) }
 // IsZero reports whether no charter is named.
 func (id CharterID) IsZero() bool { return id == CharterID{} }
 
-// ParseCharterID reads 64 lower-case hexadecimal digits.
-func ParseCharterID(s string) (id CharterID, err error) {
-	return id, parseHex(id[:], s, "charter id")
-}
-
 // KeyID names an Ed25519 key: the first 16 bytes of
 // SHA-256("tombolo/v1/key\n" ‖ public key).
 type KeyID [16]byte
