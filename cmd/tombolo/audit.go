@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"tombolo/cmd/internal/folder"
 	"tombolo/sync/ledger"
 )
 
@@ -19,7 +20,8 @@ type audit struct {
 	keys     []hex32                              // only these, and what a pinned charter vouches for
 	chains   map[ledger.CharterID]ledger.Charters // those that are pinned, and those that a file brought
 	pinned   map[ledger.CharterID]bool
-	gateways map[[32]byte]string // by signing key: those that the folder knows
+	gateways map[[32]byte]folder.Gateway // by signing key: those that the folder knows
+	forks    map[ledger.Origin]int       // proofs that the folder holds
 	audited  []*audited
 }
 
@@ -30,8 +32,15 @@ type audited struct {
 	err     error       // the first thing that is wrong
 	roots   []tlog.Hash // at the sizes up to which charters count it
 	limits  []int64
-	opens   map[[32]byte]string // gateways that it enrols, by signing key
-	counted map[[32]byte]int64  // where it does
+	enrols  map[[32]byte]nodeEntry // gateways, by signing key: where it first does
+	removes map[[32]byte]nodeEntry
+}
+
+// nodeEntry is a GatewayEnrolled or a GatewayRemoved.
+type nodeEntry struct {
+	index     int64
+	at        time.Time
+	name, why string
 }
 
 // addCharter takes the next charter of a chain that a file brings.
@@ -68,7 +77,7 @@ func hashOf(chain ledger.Charters, version int) [32]byte {
 
 // ledger verifies a ledger from its first entry to its head.
 func (a *audit) ledger(head ledger.Head, chunks iter.Seq2[ledger.Chunk, error]) {
-	l := &audited{head: head, opens: map[[32]byte]string{}, counted: map[[32]byte]int64{}}
+	l := &audited{head: head, enrols: map[[32]byte]nodeEntry{}, removes: map[[32]byte]nodeEntry{}}
 	a.audited = append(a.audited, l)
 	for _, chain := range a.chains {
 		for _, role := range []ledger.AuthorRole{ledger.Issuer, ledger.Steward} {
@@ -97,20 +106,32 @@ func (a *audit) ledger(head ledger.Head, chunks iter.Seq2[ledger.Chunk, error]) 
 					}
 				}
 			}
-			l.enrols(c.Start+int64(i), e)
+			l.gateway(c.Start+int64(i), e)
 		}
 	}
 	l.report, l.err = v.Finish()
 }
 
-func (l *audited) enrols(index int64, e ledger.Entry) {
+// gateway takes note of an entry about a gateway.
+func (l *audited) gateway(index int64, e ledger.Entry) {
 	leaf, err := ledger.ParseLeaf(e.Leaf)
-	if err != nil || leaf.Kind != ledger.KindGatewayEnrolled || e.Dropped() {
+	if err != nil || (leaf.Kind != ledger.KindGatewayEnrolled && leaf.Kind != ledger.KindGatewayRemoved) || e.Dropped() {
 		return
 	}
-	if b, err := ledger.ParseBody(leaf.Kind, e.Body); err == nil {
-		g := b.(*ledger.GatewayEnrolled)
-		l.opens[g.Keys.Signing], l.counted[g.Keys.Signing] = g.Gateway, index
+	body, err := ledger.ParseBody(leaf.Kind, e.Body)
+	if err != nil {
+		return
+	}
+	first := func(in map[[32]byte]nodeEntry, key [32]byte, name, why string) {
+		if _, ok := in[key]; !ok {
+			in[key] = nodeEntry{index, time.UnixMilli(e.Time), name, why}
+		}
+	}
+	switch b := body.(type) {
+	case *ledger.GatewayEnrolled:
+		first(l.enrols, b.Keys.Signing, b.Gateway, "")
+	case *ledger.GatewayRemoved:
+		first(l.removes, b.Signing, b.Gateway, b.Why)
 	}
 }
 
@@ -119,6 +140,7 @@ type authority struct {
 	text    string
 	vouched bool
 	limit   int64 // entries that count
+	settled bool  // the charter names the history that counts, and this is it
 }
 
 var nobody = authority{text: "nobody"}
@@ -128,7 +150,7 @@ func (a *audit) authority(l *audited) authority {
 	all := l.report.Size
 	author := [32]byte(l.head.Author)
 	if slices.Contains(a.keys, hex32(author)) {
-		return authority{"the key you gave", true, all}
+		return authority{text: "the key you gave", vouched: true, limit: all}
 	}
 	switch o := l.head.Origin; o.Kind {
 	case ledger.CommunityLog:
@@ -155,13 +177,14 @@ func (a *audit) charter(l *audited, id ledger.CharterID, role ledger.AuthorRole)
 		return nobody
 	}
 	c := chain.Latest()
-	out := authority{fmt.Sprintf("%s by the charter of %s %q, version %d%s", role, c.Kind, c.Slug, c.Version, a.caveat(id)), true, min(limit.Size, l.report.Size)}
+	out := authority{text: fmt.Sprintf("%s by the charter of %s %q, version %d%s", role, c.Kind, c.Slug, c.Version, a.caveat(id)), vouched: true, limit: min(limit.Size, l.report.Size)}
 	if limit.Root != nil {
 		n := slices.Index(l.limits, limit.Size)
 		if l.report.Size >= limit.Size && (n < 0 || l.roots[n] != *limit.Root) {
 			return authority{text: fmt.Sprintf("nobody: the charter of %s %q counts another history of it", c.Kind, c.Slug)}
 		}
 		out.text += fmt.Sprintf("; retired, %d entries count", out.limit)
+		out.settled = l.report.Size >= limit.Size // a part of it may be one of two
 	}
 	return out
 }
@@ -179,20 +202,49 @@ func (a *audit) caveat(id ledger.CharterID) string {
 	return " (only this file says so: no charter is pinned here)"
 }
 
+// enrolled vouches for a gateway's log, up to the gateway's removal. A head of a
+// later time, or an entry, is by whoever has the key now. An earlier time proves
+// nothing by itself, as whoever has the key can write any: what a removed
+// gateway wrote before is known by heads of it that others held by then.
 func (a *audit) enrolled(l *audited, author [32]byte) authority {
-	if name, ok := a.gateways[author]; ok {
-		return authority{fmt.Sprintf("enrolled gateway %q", name), true, l.report.Size}
+	name, caveat := "", ""
+	if g, ok := a.gateways[author]; ok {
+		name = g.Name
+	} else if by, e, ok := a.nodeEntry(l, author, func(n *audited) map[[32]byte]nodeEntry { return n.enrols }); ok {
+		name, caveat = e.name, a.caveat(by.report.Begin.Charter)
+	} else {
+		return nobody
 	}
+	if r, ok := a.removal(l, author); ok && (time.Unix(int64(min(l.head.Time, 1<<62)), 0).After(r.at) || time.UnixMilli(l.report.Until).After(r.at)) {
+		return authority{text: fmt.Sprintf("nobody: gateway %q was removed before this was signed", name)}
+	}
+	return authority{text: fmt.Sprintf("enrolled gateway %q%s", name, caveat), vouched: true, limit: l.report.Size}
+}
+
+// removal is the first removal of the gateway that writes a door log: by the
+// folder's word, or by that of a node's ledger that was verified here.
+func (a *audit) removal(l *audited, author [32]byte) (first nodeEntry, ok bool) {
+	if _, first, ok = a.nodeEntry(l, author, func(n *audited) map[[32]byte]nodeEntry { return n.removes }); ok {
+	}
+	if g := a.gateways[author]; !g.Removed.IsZero() && (!ok || g.Removed.Before(first.at)) {
+		first, ok = nodeEntry{at: g.Removed, name: g.Name, why: g.Why}, true
+	}
+	return first, ok
+}
+
+// nodeEntry finds the earliest entry about a gateway that counts in a verified
+// ledger of the node that a door log belongs to.
+func (a *audit) nodeEntry(l *audited, author [32]byte, in func(*audited) map[[32]byte]nodeEntry) (by *audited, first nodeEntry, ok bool) {
 	for _, n := range a.audited {
-		name, ok := n.opens[author]
-		if !ok || n.err != nil || n.report.Begin.Charter != l.report.Begin.Charter {
+		e, has := in(n)[author]
+		if !has || n.err != nil || n.report.Begin.Charter != l.report.Begin.Charter || (ok && !e.at.Before(first.at)) {
 			continue
 		}
-		if by := a.authority(n); by.vouched && n.counted[author] < by.limit {
-			return authority{fmt.Sprintf("enrolled gateway %q%s", name, a.caveat(n.report.Begin.Charter)), true, l.report.Size}
+		if word := a.authority(n); word.vouched && e.index < word.limit {
+			by, first, ok = n, e, true
 		}
 	}
-	return nobody
+	return by, first, ok
 }
 
 // verdict is what was proved of one ledger, or what is wrong with it.
@@ -210,7 +262,16 @@ type verdict struct {
 	Unknown   int      `json:"unknown"`
 	Unread    *int64   `json:"first_unread_critical,omitempty"`
 	Forks     int      `json:"forks"`
+	Removed   *removal `json:"removed,omitempty"`
 	Error     *fault   `json:"error,omitempty"`
+
+	settled bool // see authority
+}
+
+// removal is that of the gateway that wrote a door log.
+type removal struct {
+	Time stamp  `json:"time"`
+	Why  string `json:"why"`
 }
 
 // fault is the first thing that is wrong with a ledger.
@@ -241,6 +302,12 @@ func (a *audit) verdict(l *audited) verdict {
 		HeadTime: stamp(time.Unix(int64(min(l.head.Time, 1<<62)), 0)), From: millis(l.report.From), Until: millis(l.report.Until),
 		Author: hexBytes(l.head.Author), Authority: by.text, Vouched: by.vouched,
 		Dropped: l.report.Dropped, Unknown: l.report.Unknown, Error: faultOf(l.err),
+		Forks: a.forks[l.head.Origin], settled: by.settled,
+	}
+	if l.err == nil && l.head.Origin.Kind == ledger.DoorLog {
+		if r, ok := a.removal(l, [32]byte(l.head.Author)); ok {
+			v.Removed = &removal{stamp(r.at), r.why}
+		}
 	}
 	if at := l.report.FirstUnread; at != nil {
 		v.Unread = &at.First

@@ -25,7 +25,7 @@ func (e *env) communityNew() *cobra.Command {
 		if chain == 0 || registry == (address{}) {
 			return usage("--chain-id and --registry are the passport registry's place on its chain, and not 0")
 		}
-		return e.open(true, func(f *folder.Folder) error {
+		return e.change(true, func(f *folder.Folder) error {
 			if have, err := f.Community(); err == nil {
 				return fmt.Errorf("%w: it belongs to the community %q", folder.ErrPinned, have.Latest().Slug)
 			} else if !errors.Is(err, folder.ErrUnpinned) {

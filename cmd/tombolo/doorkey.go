@@ -170,7 +170,7 @@ func (e *env) doorkeyAdd() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
 		}
-		return e.open(false, func(f *folder.Folder) error {
+		return e.change(false, func(f *folder.Folder) error {
 			all, err := readMembers(f)
 			if err != nil {
 				return err

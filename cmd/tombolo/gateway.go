@@ -32,7 +32,7 @@ func (e *env) gatewayApprove() *cobra.Command {
 		if out == "" {
 			out = filepath.Join(filepath.Dir(args[0]), approvalFile)
 		}
-		return e.open(false, func(f *folder.Folder) error { return e.approve(f, request, out, yes) })
+		return e.change(false, func(f *folder.Folder) error { return e.approve(f, request, out, yes) })
 	})
 	c.Flags().StringVar(&out, "out", "", "where the approval goes (default gateway.approval beside FILE)")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask: the fingerprint was compared")
@@ -122,7 +122,7 @@ func (e *env) gatewayRemove() *cobra.Command {
 	var why string
 	var yes bool
 	c := verb("remove NAME", "End a gateway's part in the node for good, as when it was stolen", func(_ *cobra.Command, args []string) error {
-		return e.open(false, func(f *folder.Folder) error {
+		return e.change(false, func(f *folder.Folder) error {
 			all, err := f.Gateways()
 			if err != nil {
 				return err

@@ -119,7 +119,7 @@ func (e *env) homeAdd() *cobra.Command {
 		if time.Duration(notice) > ledger.MaxNotice*time.Second {
 			return usage("--notice %v: at most %d days", notice, ledger.MaxNotice/86400)
 		}
-		return e.open(false, func(f *folder.Folder) error {
+		return e.change(false, func(f *folder.Folder) error {
 			if err := e.homeDoor(f, door); err != nil {
 				return err
 			}
@@ -184,7 +184,7 @@ func (e *env) homeEnd() *cobra.Command {
 	var n uint64
 	var at moment
 	c := verb("end", "End a home, after its notice", func(*cobra.Command, []string) error {
-		return e.open(false, func(f *folder.Folder) error {
+		return e.change(false, func(f *folder.Folder) error {
 			have, err := homes(f)
 			if err != nil {
 				return err

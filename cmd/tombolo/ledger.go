@@ -128,7 +128,7 @@ func (e *env) printImport(report folder.ImportReport) error {
 		}
 		text := fmt.Sprintf("%d entries, nothing new", l.Size)
 		switch {
-		case l.Forked:
+		case l.Forked && !errors.Is(l.Refused, folder.ErrForked):
 			text = "REFUSED: its author signed two histories; the proof is kept here"
 		case l.Refused != nil:
 			text = "REFUSED: " + l.Refused.Error()

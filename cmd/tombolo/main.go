@@ -14,14 +14,22 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/term"
 )
 
 func main() {
 	ctx, _ := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// What follows the context ends with it; whatever else runs is cut off. Files
 	// and ledgers change whole or not at all, so that any moment will do.
+	before, err := term.GetState(int(os.Stdin.Fd()))
 	context.AfterFunc(ctx, func() {
 		time.Sleep(2 * time.Second)
+		if err == nil {
+			// It may have been reading a password, without an echo. What cannot be
+			// put right here, the shell's `reset` can.
+			err = term.Restore(int(os.Stdin.Fd()), before)
+		}
 		os.Exit(130)
 	})
 	e := &env{Now: time.Now, Sleep: sleep, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}

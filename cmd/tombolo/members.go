@@ -8,20 +8,25 @@ import (
 	"time"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/edge/roster"
 	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
 
 // members is what the community's ledgers say of everybody, by the rules of
-// package edge/roster: each issuer's last word counts, and of several issuers'
-// the most restrictive. It is made anew for each command.
+// package edge/roster: each issuer's last word counts, a successor's replaces
+// that of whom it follows, and of several issuers' the most restrictive wins. It
+// is made anew for each command.
 type members struct {
+	successors roster.Successors
 	byNumber   map[uint64]*member
 	claimed    map[passport.KeyID]*doorkey // by whoever claimed it first
 	registries []passport.Domain
+	read       int // entries so far, in the order of their places
 }
 
 type member struct {
+	all    *members
 	number uint64
 	claims map[ledger.KeyID]*claim // by issuer
 	keys   []*doorkey
@@ -32,6 +37,7 @@ type claim struct {
 	issuer    ledger.KeyID
 	admit     *ledger.Admit // nil when it never admitted it
 	admitted  time.Time
+	stood     bool // it suspended or reinstated it
 	suspended bool
 	expelled  bool
 	why       string // of the suspension or expulsion
@@ -44,14 +50,20 @@ type doorkey struct {
 	delegation passport.SignedDelegation // the newest
 	signer     [20]byte                  // its wallet
 	added      time.Time                 // the first
+	order      int                       // of the first among those of one time
 	newest     time.Time
-	revoked    *ledger.DoorKeyRevoked // nil while it is not
+	revoked    *ledger.DoorKeyRevoked // the first, nil while it is not
 	at         time.Time              // it was revoked
+	revokers   [][20]byte             // wallets that revoked it
 }
 
 func readMembers(f *folder.Folder) (*members, error) {
 	m := &members{byNumber: map[uint64]*member{}, claimed: map[passport.KeyID]*doorkey{}}
-	var err error
+	community, err := f.Community()
+	if err != nil {
+		return nil, err
+	}
+	m.successors = roster.SuccessorsOf(community.Latest())
 	if m.registries, err = f.Registries(); err != nil {
 		return nil, err
 	}
@@ -63,7 +75,7 @@ func readMembers(f *folder.Folder) (*members, error) {
 	}
 	for _, one := range m.byNumber {
 		for _, k := range one.keys {
-			if first := m.claimed[k.id]; first == nil || k.added.Before(first.added) {
+			if first := m.claimed[k.id]; first == nil || cmp.Or(k.added.Compare(first.added), cmp.Compare(k.order, first.order)) < 0 {
 				m.claimed[k.id] = k
 			}
 		}
@@ -72,6 +84,7 @@ func readMembers(f *folder.Folder) (*members, error) {
 }
 
 func (m *members) apply(r folder.Record) {
+	m.read++
 	issuer := r.Ledger.Origin.Author
 	switch b := r.Body.(type) {
 	case *ledger.Admit:
@@ -79,10 +92,10 @@ func (m *members) apply(r folder.Record) {
 		c.admit, c.admitted = b, r.Time
 	case *ledger.Suspend:
 		c := m.member(b.Passport).claim(issuer)
-		c.suspended, c.why = true, b.Why
+		c.stood, c.suspended, c.why = true, true, b.Why
 	case *ledger.Reinstate:
 		c := m.member(b.Passport).claim(issuer)
-		if c.suspended = false; !c.expelled {
+		if c.stood, c.suspended = true, false; !c.expelled {
 			c.why = ""
 		}
 	case *ledger.Expel:
@@ -99,15 +112,24 @@ func (m *members) apply(r folder.Record) {
 		}
 		k := m.member(uint64(s.Delegation.Passport)).key(s.Delegation.Key.ID())
 		if k.added.IsZero() || r.Time.Before(k.added) {
-			k.added = r.Time
+			k.added, k.order = r.Time, m.read
 		}
 		if !r.Time.Before(k.newest) {
 			k.delegation, k.signer, k.newest = s, signer, r.Time
 		}
 	case *ledger.DoorKeyRevoked:
 		k := m.member(b.Passport).key(passport.KeyID(b.Key))
-		if k.revoked == nil || (len(k.revoked.Wallet) == 0 && len(b.Wallet) > 0) {
+		if k.revoked == nil || r.Time.Before(k.at) {
 			k.revoked, k.at = b, r.Time
+		}
+		// A wallet's word that does not hold counts as the issuer's alone.
+		s, err := passport.ParseSignedRevocation(b.Wallet)
+		if err != nil {
+			return
+		}
+		key := passport.Key{Point: s.Revocation.Point}
+		if signer, err := s.Verify(m.registries); err == nil && uint64(s.Revocation.Passport) == b.Passport && key.ID() == k.id {
+			k.revokers = append(k.revokers, signer)
 		}
 	}
 }
@@ -115,7 +137,7 @@ func (m *members) apply(r folder.Record) {
 func (m *members) member(n uint64) *member {
 	one := m.byNumber[n]
 	if one == nil {
-		one = &member{number: n, claims: map[ledger.KeyID]*claim{}}
+		one = &member{all: m, number: n, claims: map[ledger.KeyID]*claim{}}
 		m.byNumber[n] = one
 	}
 	return one
@@ -158,6 +180,20 @@ func (m *members) next() uint64 {
 	return n + 1
 }
 
+// replaced tells whether a successor's word has taken the place of what an
+// issuer says.
+func (m *member) replaced(issuer ledger.KeyID, by func(*claim) bool) bool {
+	for id, c := range m.claims {
+		if by(c) && m.all.successors.SpeakFor(id.String(), issuer.String()) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *claim) admits() bool { return c.admit != nil }
+func (c *claim) stands() bool { return c.stood }
+
 // standing is the claims of all issuers in one.
 type standing struct {
 	owner       [20]byte
@@ -184,11 +220,11 @@ func (m *member) standing() (s standing) {
 		if c.expelled {
 			s.expelled = c
 		}
-		if c.suspended {
+		if c.suspended && !m.replaced(id, (*claim).stands) {
 			s.suspended = append(s.suspended, c)
 		}
 		switch a := c.admit; {
-		case a == nil:
+		case a == nil || m.replaced(id, (*claim).admits):
 		case first:
 			first = false
 			s.owner, s.class, s.from, s.until = a.Owner, a.Class, a.NotBefore, a.NotAfter
@@ -228,6 +264,25 @@ func (s standing) why() string {
 		}
 	}
 	return strings.Join(all, "; ")
+}
+
+// byWallet tells whether the wallet that delegated a key revoked it.
+func (k *doorkey) byWallet() bool { return slices.Contains(k.revokers, k.signer) }
+
+// last tells whether no other key is left that takes a revoked one's place at
+// the person's own door: only keys of one wallet do, see package edge/roster.
+// This folder does not know every home, so a key of a narrower scope is taken
+// to open none.
+func (m *member) last(k *doorkey) bool {
+	for _, other := range m.keys {
+		d := other.delegation.Delegation
+		if other != k && other.revoked == nil && !other.added.IsZero() && m.all.claimed[other.id] == other &&
+			other.signer == k.signer && d.Mode.Has(passport.ModeTap) &&
+			(d.Scope == passport.Target{} || d.Scope == k.delegation.Delegation.Scope) {
+			return false
+		}
+	}
+	return true
 }
 
 func (k *doorkey) state(m *members, now time.Time) string {

@@ -21,7 +21,7 @@ func (e *env) nodeNew() *cobra.Command {
 		if err := ledger.CheckSlug("slug", args[0]); err != nil {
 			return usageError{err}
 		}
-		return e.open(false, func(f *folder.Folder) error {
+		return e.change(false, func(f *folder.Folder) error {
 			community, err := f.Community()
 			if err != nil {
 				return err
@@ -49,7 +49,7 @@ func (e *env) nodeNew() *cobra.Command {
 func (e *env) nodeRegister() *cobra.Command {
 	var floor, doors uint32
 	c := verb("register [FILE]", "As an issuer, make a node part of the community: this folder's, or the one whose charter is in FILE", func(_ *cobra.Command, args []string) error {
-		return e.open(false, func(f *folder.Folder) error {
+		return e.change(false, func(f *folder.Folder) error {
 			community, err := f.Community()
 			if err != nil {
 				return err

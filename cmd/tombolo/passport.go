@@ -57,7 +57,7 @@ func (e *env) passportIssue() *cobra.Command {
 		if err := valid.fill(e.Now()); err != nil {
 			return err
 		}
-		return e.open(false, func(f *folder.Folder) error {
+		return e.change(false, func(f *folder.Folder) error {
 			all, err := readMembers(f)
 			if err != nil {
 				return err
@@ -106,8 +106,12 @@ func mayIssue(f *folder.Folder, all *members, n uint64, owner [20]byte, class st
 	if !renew {
 		return fmt.Errorf("passport %d was issued already; add --renew to change its class, owner or validity", n)
 	}
+	self := ledger.KeyIDOf(own[:])
 	for _, c := range m.claims {
-		if c.admit != nil && c.issuer != ledger.KeyIDOf(own[:]) && (c.admit.Owner != owner || c.admit.Class != class) {
+		if c.issuer == self || all.successors.SpeakFor(self.String(), c.issuer.String()) || m.replaced(c.issuer, (*claim).admits) {
+			continue
+		}
+		if c.admit != nil && (c.admit.Owner != owner || c.admit.Class != class) {
 			return fmt.Errorf("issuer %v admitted passport %d as %s of %s: another word would make it disputed, and no door opens for it; let that issuer renew it",
 				c.issuer, n, c.admit.Class, (*address)(&c.admit.Owner))
 		}
@@ -128,7 +132,7 @@ func (e *env) passportStand(what string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return e.open(false, func(f *folder.Folder) error {
+		return e.change(false, func(f *folder.Folder) error {
 			all, err := readMembers(f)
 			if err != nil {
 				return err
@@ -191,17 +195,17 @@ func stand(m *member, n uint64, own ledger.KeyID, what, why string) (ledger.Body
 		}
 		return &ledger.Suspend{Passport: n, Why: why}, nil
 	case "reinstate":
-		if mine == nil || !mine.suspended {
-			var others []string
-			for _, c := range s.suspended {
-				others = append(others, c.issuer.String())
+		var others []string
+		for _, c := range s.suspended {
+			if c.issuer == own || m.all.successors.SpeakFor(own.String(), c.issuer.String()) {
+				return &ledger.Reinstate{Passport: n, Why: why}, nil
 			}
-			if len(others) > 0 {
-				return nil, fmt.Errorf("only who suspended passport %d reinstates it: issuer %s", n, strings.Join(others, ", "))
-			}
-			return nil, fmt.Errorf("passport %d is not suspended", n)
+			others = append(others, c.issuer.String())
 		}
-		return &ledger.Reinstate{Passport: n, Why: why}, nil
+		if len(others) > 0 {
+			return nil, fmt.Errorf("only who suspended passport %d, or its successor, reinstates it: issuer %s", n, strings.Join(others, ", "))
+		}
+		return nil, fmt.Errorf("passport %d is not suspended", n)
 	}
 	return &ledger.Expel{Passport: n, Why: why}, nil
 }

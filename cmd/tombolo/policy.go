@@ -168,7 +168,7 @@ func (e *env) policySign() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return e.open(false, func(f *folder.Folder) error {
+		return e.change(false, func(f *folder.Folder) error {
 			node, err := f.Node()
 			if err != nil {
 				return err

@@ -34,7 +34,7 @@ func (e *env) doorkeyRevoke() *cobra.Command {
 		if d.why == "" && !d.wallet.typedData && d.out == "" {
 			return usage("%s: --why is missing", c.CommandPath())
 		}
-		return e.open(false, func(f *folder.Folder) error { return e.revoke(f, args, &d) })
+		return e.change(false, func(f *folder.Folder) error { return e.revoke(f, args, &d) })
 	})
 	c.Flags().Uint64Var(&d.number, "passport", 0, "passport's number")
 	c.Flags().StringVar(&d.key, "key", "", "the door key: its id, 8 or more of its first digits, or its file")
@@ -102,7 +102,7 @@ type revoked struct {
 }
 
 func (e *env) enterRevocation(f *folder.Folder, m *member, k *doorkey, word *passport.SignedRevocation, why string) error {
-	if k.revoked != nil && (word == nil || len(k.revoked.Wallet) > 0) {
+	if k.revoked != nil && (word == nil || k.byWallet()) {
 		return fmt.Errorf("door key %v was revoked on %s already (%s)", k.id, when(k.at), k.revoked.Why)
 	}
 	b := &ledger.DoorKeyRevoked{Passport: m.number, Key: k.id, Why: why}
@@ -116,19 +116,9 @@ func (e *env) enterRevocation(f *folder.Folder, m *member, k *doorkey, word *pas
 		return err
 	}
 	if word == nil && m.last(k) {
-		e.warn("it was passport %d's last key, and its owner did not sign: it still opens that person's own home, until the owner revokes it or the home ends", m.number)
+		e.warn("it was the last key that passport %d's wallet had delegated, and its owner did not sign: it still opens that person's own home, until the owner revokes it or the home ends", m.number)
 	}
 	return e.print(revoked{m.number, k.id, word != nil, why, ""}, "door key %s of passport %d is revoked, for good\n", k.id.String()[:16], m.number)
-}
-
-// last tells whether no other key of the passport is left.
-func (m *member) last(k *doorkey) bool {
-	for _, other := range m.keys {
-		if other != k && other.revoked == nil {
-			return false
-		}
-	}
-	return true
 }
 
 // walletRevokes has the wallet sign; nil when only the typed data was wanted,

@@ -160,6 +160,18 @@ func (e *env) open(create bool, do func(*folder.Folder) error) error {
 	return errors.Join(do(f), f.Close())
 }
 
+// change is open for a command that writes what follows from what it read: one
+// at a time.
+func (e *env) change(create bool, do func(*folder.Folder) error) error {
+	return e.open(create, func(f *folder.Folder) error {
+		unlock, err := folder.Lock(f.Dir(), folder.WriteLock, true)
+		if err != nil {
+			return err
+		}
+		return errors.Join(do(f), unlock())
+	})
+}
+
 // write appends to this folder's own ledger of a kind what every gateway of the
 // node can read.
 func (e *env) write(f *folder.Folder, kind ledger.LogKind, bodies ...ledger.Body) error {

@@ -34,7 +34,7 @@ func (e *env) charterUpdate() *cobra.Command {
 			if len(args) > 0 || d.changes(c) {
 				return usage("%s: --sign FILE says it all", c.CommandPath())
 			}
-			return e.open(false, func(f *folder.Folder) error { return e.cosign(f, &d) })
+			return e.change(false, func(f *folder.Folder) error { return e.cosign(f, &d) })
 		}
 		if len(args) == 0 || (args[0] != string(ledger.CommunityCharter) && args[0] != string(ledger.NodeCharter)) {
 			return usage("%s: whose charter? community or node", c.CommandPath())
@@ -42,7 +42,7 @@ func (e *env) charterUpdate() *cobra.Command {
 		if !d.changes(c) {
 			return usage("%s: nothing to change was given", c.CommandPath())
 		}
-		return e.open(false, func(f *folder.Folder) error { return e.update(f, c, ledger.CharterKind(args[0]), &d) })
+		return e.change(false, func(f *folder.Folder) error { return e.update(f, c, ledger.CharterKind(args[0]), &d) })
 	})
 	for name, to := range map[string]*keys{
 		"issuer": &d.addIssuer, "steward": &d.addSteward, "heartbeat": &d.addHeartbeat,

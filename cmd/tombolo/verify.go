@@ -18,7 +18,8 @@ import (
 func (e *env) ledgerVerify() *cobra.Command {
 	var given keys
 	c := verb("verify [FILE]", "Verify every entry of this folder's ledgers, or of an exported FILE, and say what that proves", func(_ *cobra.Command, args []string) error {
-		a := &audit{keys: given, chains: map[ledger.CharterID]ledger.Charters{}, pinned: map[ledger.CharterID]bool{}, gateways: map[[32]byte]string{}}
+		a := &audit{keys: given, chains: map[ledger.CharterID]ledger.Charters{}, pinned: map[ledger.CharterID]bool{},
+			gateways: map[[32]byte]folder.Gateway{}, forks: map[ledger.Origin]int{}}
 		if len(args) == 0 {
 			return e.open(false, func(f *folder.Folder) error { return e.verifyFolder(f, a) })
 		}
@@ -33,7 +34,8 @@ func (e *env) ledgerVerify() *cobra.Command {
 	return c
 }
 
-// trust takes over what the folder is pinned to.
+// trust takes over what the folder is pinned to, the proofs that it holds, and
+// with gateways those that it knows.
 func (e *env) trust(f *folder.Folder, a *audit, gateways bool) error {
 	for _, chain := range []func() (ledger.Charters, error){f.Community, f.Node} {
 		c, err := chain()
@@ -45,6 +47,17 @@ func (e *env) trust(f *folder.Folder, a *audit, gateways bool) error {
 		}
 		a.chains[c.ID()], a.pinned[c.ID()] = c, true
 	}
+	forks, err := f.Store().Forks()
+	if err != nil {
+		return err
+	}
+	for _, fork := range forks {
+		head, _, err := fork.Heads()
+		if err != nil {
+			return err
+		}
+		a.forks[head.Origin]++
+	}
 	if !gateways {
 		return nil
 	}
@@ -53,7 +66,7 @@ func (e *env) trust(f *folder.Folder, a *audit, gateways bool) error {
 		return nil
 	}
 	for _, g := range all {
-		a.gateways[g.Keys.Signing] = g.Name
+		a.gateways[g.Keys.Signing] = g
 	}
 	return err
 }
@@ -70,11 +83,7 @@ func (e *env) verifyFolder(f *folder.Folder, a *audit) error {
 	for _, i := range ledgers {
 		a.ledger(i.Head, e.watched(i.Head, held(f.Store(), i)))
 	}
-	forks, err := f.Store().Forks()
-	if err != nil {
-		return err
-	}
-	return e.verdicts(a, forks, f.Store().Path())
+	return e.verdicts(a, f.Store().Path())
 }
 
 // held yields the chunks of a stored ledger whose tree is the one that its head
@@ -150,21 +159,16 @@ func (e *env) verifyFile(path string, a *audit) error {
 		}
 	}
 	if err != io.EOF {
-		return errors.Join(e.verdicts(a, nil, path), fmt.Errorf("%s: %w", path, err))
+		return errors.Join(e.verdicts(a, path), fmt.Errorf("%s: %w", path, err))
 	}
-	return e.verdicts(a, nil, path)
+	return e.verdicts(a, path)
 }
 
 // verdicts prints what was found, and returns the first thing that is wrong.
-func (e *env) verdicts(a *audit, forks []ledger.Fork, where string) error {
+func (e *env) verdicts(a *audit, where string) error {
 	var first error
 	for _, l := range a.audited {
 		v := a.verdict(l)
-		for _, f := range forks {
-			if head, _, err := f.Heads(); err == nil && head.Origin == l.head.Origin {
-				v.Forks++
-			}
-		}
 		if err := e.printVerdict(v); err != nil {
 			return err
 		}
@@ -192,8 +196,12 @@ func wrong(v verdict, err error) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s: %w", name, err)
-	case v.Forks > 0 && !strings.Contains(v.Authority, "retired"):
+	case v.Forks > 0 && v.Kind == string(ledger.DoorLog):
+		return fmt.Errorf("%s: its author signed two histories, the proof is held; remove the gateway with `tombolo gateway remove`", name)
+	case v.Forks > 0 && !v.settled:
 		return fmt.Errorf("%s: its author signed two histories, the proof is held; retire the key with `tombolo charter update`", name)
+	case !v.Vouched && v.Removed != nil:
+		return fmt.Errorf("%s: a steward removed the gateway on %s, and what was signed later proves nothing; name the key %x with --key if you trust it", name, when(asTime(v.Removed.Time)), []byte(v.Author))
 	case !v.Vouched:
 		return fmt.Errorf("%s: it is whole, but nobody here vouches for its author %x; name the key with --key if you trust it", name, []byte(v.Author))
 	}
@@ -220,6 +228,9 @@ func (e *env) printVerdict(v verdict) error {
 		fmt.Fprintf(&b, "  head       signed %s\n", when(asTime(v.HeadTime)))
 		fmt.Fprintf(&b, "  author     %x\n", []byte(v.Author))
 		fmt.Fprintf(&b, "  authority  %s\n", v.Authority)
+	}
+	if r := v.Removed; r != nil {
+		fmt.Fprintf(&b, "  removed    %s\n", because("on "+when(asTime(r.Time)), r.Why))
 	}
 	if v.Dropped > 0 {
 		fmt.Fprintf(&b, "  dropped    %d bodies, as its author recorded\n", v.Dropped)

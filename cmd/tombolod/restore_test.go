@@ -82,6 +82,9 @@ func TestRestoredBackup(t *testing.T) {
 func (s *site) boot() {
 	s.t.Helper()
 	s.start()
+	if out, err := s.try("tombolod", "run", "--config", s.path("gw/gateway.toml")); err == nil || !strings.Contains(err.Error(), "runs on") {
+		s.t.Errorf("a second daemon on the folder: %v %s", err, out)
+	}
 	before := len(s.decisions())
 	if err := s.relay.SetInput("front/rex", true); err != nil {
 		s.t.Fatal(err)

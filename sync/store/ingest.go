@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 
@@ -75,9 +76,7 @@ func (s *Store) Ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 			return err
 		}
 		in.Added = w.tree.Size() - held.Tree.Size()
-		// A head that covers less than is held, or an older signature of the
-		// same size, is history and no news.
-		in.Fresh = head.Size > held.Size || head.Size == held.Size && head.Fresh() > held.Fresh()
+		in.Fresh = head.Size > held.Size || head.Size == held.Size && newer(head, held, seen)
 		if !in.Fresh {
 			return nil
 		}
@@ -90,6 +89,30 @@ func (s *Store) Ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 }
 
 // newLedger makes the row of a ledger whose entries follow.
+const (
+	// maxAhead is how far a head may be dated past the clock of whoever sees it,
+	// in seconds.
+	maxAhead = 24 * 3600
+	// epoch is 2026-01-01: a clock that shows less is not set and judges nobody.
+	epoch = 1767225600
+)
+
+// newer tells whether a head of the size that is held is news: its signature is
+// younger than the one that is held. One that is dated to a time to come is
+// none, and one that is held with such a date gives way to any that was signed
+// since it was seen: a laptop with a wrong clock must not silence its issuer.
+func newer(head ledger.Head, held Info, seen int64) bool {
+	date := func(fresh uint64) int64 { return int64(min(fresh, math.MaxInt64-maxAhead)) }
+	offered, have := date(head.Fresh()), date(held.Fresh())
+	switch {
+	case seen >= epoch && offered > seen+maxAhead:
+		return false
+	case held.Seen >= epoch && have > held.Seen+maxAhead:
+		return offered > held.Seen
+	}
+	return offered > have
+}
+
 func newLedger(tx *sql.Tx, head ledger.Head) (Info, error) {
 	r, err := tx.Exec("INSERT INTO ledger (origin, author, charter, generation, size, tree, note, fresh, seen) VALUES (?, ?, x'', 0, 0, x'', x'', 0, 0)",
 		head.Origin.String(), []byte(head.Author))

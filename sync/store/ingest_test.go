@@ -319,3 +319,58 @@ func TestIngestLarge(t *testing.T) {
 	verifies(t, to, i.Origin)
 	t.Logf("verified %.0f entries/s", size/time.Since(start).Seconds())
 }
+
+// TestIngestFromTheFuture: a head that a wrong clock dated to a time to come
+// neither silences its author afterwards nor makes itself news again.
+func TestIngestFromTheFuture(t *testing.T) {
+	t.Parallel()
+	from, a := filled(t, 3)
+	o, to := a.Head().Origin, open(t)
+	if _, err := give(t, from, to, o); err != nil {
+		t.Fatal(err)
+	}
+	const now = epoch + 1000*24*3600
+	signed := func(at int64) ledger.Head {
+		t.Helper()
+		note, err := ledger.Sign(a.Head().Checkpoint, testKey("author"), uint64(at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, err := ledger.OpenHead(note, public(testKey("author")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return head
+	}
+	ahead := signed(now + 10*365*24*3600)
+	for i, c := range []struct {
+		head  ledger.Head
+		seen  int64
+		fresh bool
+	}{
+		{signed(now - 100), now - 50, true},
+		{ahead, now, false},                         // not by a known clock
+		{ahead, 60, true},                           // a gateway at 1970 cannot know
+		{signed(now), now + 10, false},              // nor whether this is newer
+		{signed(now + maxAhead), now + 20, false},   // the same
+		{signed(now + 2*maxAhead), now + 30, false}, // dated ahead
+	} {
+		if in, err := to.Ingest(c.head, c.seen, each()); err != nil || in.Fresh != c.fresh {
+			t.Errorf("%d: %+v, %v", i, in, err)
+		}
+	}
+	// Whoever took the head in with more entries, by a known clock, gets over it.
+	other := open(t)
+	if in, err := other.Ingest(ahead, now, from.Chunks(held(t, from, o), 0)); err != nil || !in.Fresh {
+		t.Fatal(in, err)
+	}
+	for i, c := range []struct {
+		head  ledger.Head
+		seen  int64
+		fresh bool
+	}{{signed(now - 1), now + 5, false}, {signed(now + 10), now + 20, true}, {ahead, now + 30, false}, {signed(now + 20), now + 40, true}} {
+		if in, err := other.Ingest(c.head, c.seen, each()); err != nil || in.Fresh != c.fresh {
+			t.Errorf("other %d: %+v, %v", i, in, err)
+		}
+	}
+}
