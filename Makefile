@@ -24,7 +24,7 @@ test: setup lint unit race ## everything that CI runs
 
 setup:
 	@missing=(); for need in $(NEEDS); do [ -e "$${need#*:}" ] || missing+=("$${need%%:*}"); done; \
-	command -v node >/dev/null || missing+=(nodejs npm); \
+	command -v node >/dev/null || missing+=(nodejs); command -v npm >/dev/null || missing+=(npm); \
 	if [ $${#missing[@]} -gt 0 ]; then \
 		echo "installing $${missing[*]}"; \
 		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \

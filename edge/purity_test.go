@@ -204,8 +204,7 @@ func TestImportsRunOneWay(t *testing.T) {
 				if to, ours := strings.CutPrefix(p, module+"/"); ours && !may(folder, to) {
 					t.Errorf("%s imports %s", f.path, to)
 				}
-				// The words in which hw speaks of an input's bias drive nothing.
-				if strings.HasPrefix(p, "periph.io/") && p != "periph.io/x/conn/v3/gpio" && !under(folder, "hw") {
+				if strings.HasPrefix(p, "periph.io/") && !under(folder, "hw") {
 					t.Errorf("%s imports %s, which is hw's", f.path, p)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,6 @@ import (
 type environment struct {
 	Stdout, Stderr io.Writer
 	Now            func() time.Time
-	Getenv         func(string) string
 }
 
 const maxWiring = 1 << 20
@@ -94,7 +94,7 @@ func newCheck(env environment, load func() (*wiring.Wiring, error)) *cobra.Comma
 			findings := gateway.Check(w, env.Now())
 			faults := 0
 			for _, f := range findings {
-				if f.Fault {
+				if f.Level == gateway.Fault {
 					faults++
 				}
 			}
@@ -116,11 +116,11 @@ func printFindings(w io.Writer, findings []gateway.Finding, asJSON bool) error {
 		return json.NewEncoder(w).Encode(findings)
 	}
 	for _, f := range findings {
-		mark := "ok   "
-		if f.Fault {
-			mark = "FAULT"
+		mark := string(f.Level)
+		if f.Level == gateway.Fault {
+			mark = strings.ToUpper(mark)
 		}
-		if _, err := fmt.Fprintf(w, "%s  %s: %s\n", mark, f.Part, f.What); err != nil {
+		if _, err := fmt.Fprintf(w, "%-5s  %s: %s\n", mark, f.Part, f.What); err != nil {
 			return err
 		}
 	}

@@ -36,9 +36,15 @@ func serve(ctx context.Context, w *wiring.Wiring, log *slog.Logger, now func() t
 	return err
 }
 
+// watched is what a watchdog asks; *gateway.Gateway is one.
+type watched interface {
+	Ready() <-chan struct{}
+	Ping(ctx context.Context) error // returns once the goroutine that owns the doors has answered
+}
+
 // watch feeds the service manager's watchdog, but only on the word of the
 // goroutine that owns the doors.
-func watch(ctx context.Context, g *gateway.Gateway, log *slog.Logger) {
+func watch(ctx context.Context, g watched, log *slog.Logger) {
 	select {
 	case <-g.Ready():
 	case <-ctx.Done():
@@ -62,7 +68,7 @@ func watch(ctx context.Context, g *gateway.Gateway, log *slog.Logger) {
 		case <-tick.C:
 		}
 		alive, cancel := context.WithTimeout(ctx, every/3)
-		err := g.Controller.Ping(alive)
+		err := g.Ping(alive)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) {
 			log.Error("the controller does not answer; the watchdog goes hungry")

@@ -41,12 +41,15 @@ func (p *projection) apply(tx *sql.Tx, index int64, e ledger.Entry, body ledger.
 		return nil, p.closeAtHome(tx, b.Passport)
 	case *ledger.HomeEnded:
 		return nil, exec("INSERT OR IGNORE INTO home VALUES (?, ?, ?, NULL, NULL, ?)", b.Door, int64(b.Passport), timedPlace(p.ledger, index, e), b.Ends)
+	case *ledger.GatewayRemoved:
+		return nil, exec("INSERT INTO removed VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET place = ?2, why = ?3 WHERE place > ?2",
+			b.Signing[:], timedPlace(p.ledger, index, e), b.Why)
 	case *ledger.Policy:
 		hash := policy.Hash(b.File)
 		return nil, exec("INSERT OR IGNORE INTO policy VALUES (?, ?, ?)", int64(b.Version), hash[:], b.File)
 	}
-	// Dropped and NodeRegistered change nothing here. GatewayEnrolled and
-	// GatewayRemoved concern whoever takes a gateway's word.
+	// Dropped and NodeRegistered change nothing here. GatewayEnrolled concerns
+	// whoever takes a gateway's word.
 	return nil, nil
 }
 

@@ -122,6 +122,7 @@ type log struct {
 	arrived int64
 	head    ledger.Head
 	seen    int64
+	forked  bool // the proof that its author signed two histories arrived
 }
 
 // begin makes a ledger; kind says whose. after is the incarnation before, or nil.
@@ -234,7 +235,7 @@ func (w *world) Ledgers() (all []roster.Ledger, err error) {
 		}
 		held := l.entries[:l.arrived:l.arrived]
 		all = append(all, roster.Ledger{
-			Head: l.head, Seen: l.seen, Generation: l.generation, Charter: l.charter,
+			Head: l.head, Seen: l.seen, Generation: l.generation, Charter: l.charter, Forked: l.forked,
 			Entries: func(lo, hi int64) iter.Seq2[ledger.Entry, error] {
 				return func(yield func(ledger.Entry, error) bool) {
 					for _, e := range held[lo:min(hi, int64(len(held)))] {
@@ -258,7 +259,7 @@ func (w *world) open() *roster.Roster {
 
 func (w *world) openAt(path string) *roster.Roster {
 	w.t.Helper()
-	r, err := roster.Open(roster.Config{Path: path, Source: w, Community: w.community.ID(), Node: w.node.ID()})
+	r, err := roster.Open(roster.Config{Path: path, Source: w, Community: w.community.ID(), Node: w.node.ID(), Gateway: public(key("gateway"))})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -106,7 +106,7 @@ func (v *View) merge(claims []row) access.Holder {
 	for _, c := range claims {
 		admits, stands := c.owner != nil, c.suspended
 		for _, later := range claims {
-			if v.speaksFor(later.author.String, c.author.String) {
+			if v.successors.SpeakFor(later.author.String, c.author.String) {
 				admits = admits && later.owner == nil
 				stands = stands && !later.stood
 			}

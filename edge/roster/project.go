@@ -111,7 +111,7 @@ func (p *pass) saveCharters(tx *sql.Tx) error {
 func (p *pass) again(ledgers []Ledger) error {
 	p.changed = true
 	return p.do(func(tx *sql.Tx) error {
-		for _, table := range []string{"cursor", "claim", "doorkey", "revoked", "home", "policy"} {
+		for _, table := range []string{"cursor", "claim", "doorkey", "revoked", "home", "policy", "removed"} {
 			if _, err := tx.Exec("DELETE FROM " + table); err != nil {
 				return err
 			}
@@ -226,6 +226,13 @@ func (p *projection) end() int64 { return min(p.ledger.Head.Size, p.limit.Size) 
 func (p *projection) run() error {
 	was := p.cursor
 	p.cursor.complete, p.cursor.problem = false, ""
+	// What the charter counts it counts, forked or not.
+	convicted := p.ledger.Forked && p.limit.Root == nil
+	if convicted {
+		if err := p.do(p.convict); err != nil {
+			return err
+		}
+	}
 	if err := p.checkLimit(); err != nil {
 		p.cursor.problem = err.Error()
 	}
@@ -237,11 +244,37 @@ func (p *projection) run() error {
 	if p.cursor.problem == "" {
 		p.heard()
 	}
+	if convicted {
+		p.cursor.complete = false
+		if p.cursor.problem == "" {
+			p.cursor.problem = fmt.Sprintf("its author signed two histories, and the proof is held: nothing counts of it but the %d entries that were here before; retire the key with `tombolo charter update`",
+				p.cursor.projected)
+		}
+	}
 	if p.cursor == was {
 		return nil
 	}
 	p.changed = true
 	return p.do(p.save)
+}
+
+// convict ends the ledger at the head that was held when the proof was first
+// seen, however much of it the source brings later.
+func (p *projection) convict(tx *sql.Tx) error {
+	l := &p.ledger
+	origin := l.Head.Origin.String()
+	if _, err := tx.Exec("INSERT OR IGNORE INTO fork VALUES (?, ?, ?)", origin, l.Head.Note, l.Seen); err != nil {
+		return err
+	}
+	var note []byte
+	if err := tx.QueryRow("SELECT note, seen FROM fork WHERE origin = ?", origin).Scan(&note, &l.Seen); err != nil {
+		return err
+	}
+	var err error
+	if l.Head, err = ledger.OpenHead(note, l.Head.Author); err != nil || l.Head.Origin.String() != origin {
+		return errDamaged
+	}
+	return nil
 }
 
 // checkLimit holds what is here of a retired author's ledger against what the

@@ -7,8 +7,19 @@
 // decision needs, ready in memory: the policy, the homes, the roster's age.
 //
 // The projection does not depend on the order in which entries arrive. It can
-// be thrown away and made again, but for one thing: when a home's notice was
-// first seen, which is the gateway's own word.
+// be thrown away and made again, but for what is the gateway's own word: when a
+// home's notice was first seen, and how far a ledger went whose author was
+// convicted.
+//
+// # Forks
+//
+// A [Ledger] that is Forked ends at the head that was held when the roster first
+// saw the proof: what stands below it goes on to count, through every remaking,
+// and nothing above it ever does; its author is heard no later than by that
+// head. Nobody knows where the two histories parted, so nothing is taken back:
+// that would lose homes and revocations that both histories may hold. Only the
+// charter tells which history is the true one: once it retires the author, what
+// it counts is projected, and the conviction means nothing more.
 package roster
 
 import (
@@ -48,6 +59,7 @@ type Ledger struct {
 	Seen       int64            // when Head was first seen here, Unix seconds
 	Generation uint64           // of its Begin entry
 	Charter    ledger.CharterID // of its Begin entry
+	Forked     bool             // it is proved that its author signed two histories of it
 	// Entries yields entries lo to hi-1.
 	Entries func(lo, hi int64) iter.Seq2[ledger.Entry, error]
 	// Root is the root of the first so many entries.
@@ -60,6 +72,7 @@ type Config struct {
 	Source    Source
 	Community ledger.CharterID
 	Node      ledger.CharterID
+	Gateway   [32]byte // whose roster it is, by its signing key; zero for nobody's
 }
 
 // Roster is open. It is safe for concurrent use.

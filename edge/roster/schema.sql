@@ -1,4 +1,5 @@
--- A projection: every row but those of notice can be made again from the ledgers.
+-- A projection: every row but those of notice and fork can be made again from
+-- the ledgers.
 
 -- The charters that the rest was projected under: under others it is made again.
 CREATE TABLE charters (
@@ -84,6 +85,20 @@ CREATE TABLE policy (
 	hash    BLOB NOT NULL,
 	file    BLOB NOT NULL,
 	PRIMARY KEY (version, hash)
+) STRICT, WITHOUT ROWID;
+
+-- Gateways that a steward removed, by signing key, with the first removal.
+CREATE TABLE removed (
+	gateway BLOB PRIMARY KEY,
+	place   BLOB NOT NULL,        -- (time, place)
+	why     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Not a projection: the head at which a ledger ends whose author was convicted.
+CREATE TABLE fork (
+	origin TEXT PRIMARY KEY,
+	note   BLOB NOT NULL,         -- the head that was held when the proof was first seen
+	seen   INTEGER NOT NULL       -- when that head was, Unix seconds
 ) STRICT, WITHOUT ROWID;
 
 -- Not a projection: when a HomeEnded was first seen here, by a clock that was

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -20,7 +21,7 @@ type View struct {
 
 	homes      map[string]map[resident]int64 // door → who → end, Unix seconds
 	fresh      int64                         // the issuer heard longest ago was heard then; 0 if none was ever heard
-	successors map[string]string             // of retired issuers, by key id
+	successors Successors
 }
 
 // Problem is something that a steward has to know: a ledger that stopped, an
@@ -60,10 +61,26 @@ func (v *View) Age(now time.Time) time.Duration {
 	return max(0, now.Sub(time.Unix(v.fresh, 0)))
 }
 
-// speaksFor reports whether one issuer follows another, directly or not.
-func (v *View) speaksFor(successor, issuer string) bool {
-	for range v.successors { // a chain of charters could name a circle
-		next, ok := v.successors[issuer]
+// Successors names who follows each retired issuer, by key ids in
+// hexadecimal.
+type Successors map[string]string
+
+// SuccessorsOf reads a community's charter.
+func SuccessorsOf(c ledger.Charter) Successors {
+	s := Successors{}
+	for _, a := range c.Authors {
+		if a.Role == ledger.Issuer && len(a.Successor) > 0 {
+			s[ledger.KeyIDOf(a.Key[:]).String()] = ledger.KeyIDOf(a.Successor).String()
+		}
+	}
+	return s
+}
+
+// SpeakFor reports whether one issuer follows another, directly or not: then its
+// word on a passport replaces the other's.
+func (s Successors) SpeakFor(successor, issuer string) bool {
+	for range s { // a chain of charters could name a circle
+		next, ok := s[issuer]
 		if !ok {
 			return false
 		}
@@ -76,16 +93,27 @@ func (v *View) speaksFor(successor, issuer string) bool {
 }
 
 func (r *Roster) loadView(p *pass, unreadable error) (*View, error) {
-	v := &View{Generation: r.View().Generation + 1, successors: map[string]string{}}
+	v := &View{Generation: r.View().Generation + 1, successors: SuccessorsOf(p.community.Latest())}
 	if unreadable != nil {
 		v.problem("ledgers", "%v", unreadable)
 	}
-	for _, a := range p.community.Latest().Authors {
-		if a.Role == ledger.Issuer && len(a.Successor) > 0 {
-			v.successors[ledger.KeyIDOf(a.Key[:]).String()] = ledger.KeyIDOf(a.Successor).String()
-		}
+	return v, errors.Join(r.loadRemoval(v), r.loadPolicy(v, p.node.Latest().Slug), r.loadHomes(v), r.loadFresh(v, p.community, unreadable == nil))
+}
+
+// loadRemoval tells a gateway that a steward has taken it out of the node: its
+// doors go on, and nobody takes its word any more.
+func (r *Roster) loadRemoval(v *View) error {
+	var place []byte
+	var why string
+	err := r.write.QueryRow("SELECT place, why FROM removed WHERE gateway = ?", r.cfg.Gateway[:]).Scan(&place, &why)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
 	}
-	return v, errors.Join(r.loadPolicy(v, p.node.Latest().Slug), r.loadHomes(v), r.loadFresh(v, p.community, unreadable == nil))
+	if err == nil {
+		v.problem("enrolment", "a steward removed this gateway on %s (%s): its doors go on, and nobody vouches for its door log any more; to bring it back, begin a new folder with `tombolod init`",
+			time.Unix(placeTime(place), 0).UTC().Format(time.DateOnly), why)
+	}
+	return err
 }
 
 func (v *View) problem(part, format string, args ...any) {

@@ -11,12 +11,23 @@ import (
 	"periph.io/x/conn/v3/gpio"
 )
 
+// Bias is the resistor that the chip puts on an input. It is periph's word, and
+// given here so that nobody outside hw has to import periph.
+type Bias = gpio.Pull
+
+// Biases.
+const (
+	Float    = gpio.Float
+	PullUp   = gpio.PullUp
+	PullDown = gpio.PullDown
+)
+
 // InputConfig names a contact's line, and who hears of it.
 type InputConfig struct {
-	Chip      string    // label or path
-	Line      int       // offset on the chip
-	ActiveLow bool      // active is the low level, as with a contact to ground
-	Bias      gpio.Pull // Float is off; silently absent where the chip has none
+	Chip      string // label or path
+	Line      int    // offset on the chip
+	ActiveLow bool   // active is the low level, as with a contact to ground
+	Bias      Bias   // Float is off; silently absent where the chip has none
 
 	// Report gets the level when the line is opened, before OpenInput returns,
 	// and then each change; never the same level twice, one call at a time.
@@ -58,9 +69,9 @@ func OpenInput(cfg InputConfig) (*Input, error) {
 		gpiocdev.WithEventHandler(in.edge), gpiocdev.WithEventBufferSize(eventBuffer),
 	}
 	switch cfg.Bias {
-	case gpio.PullUp:
+	case PullUp:
 		opts = append(opts, gpiocdev.WithPullUp)
-	case gpio.PullDown:
+	case PullDown:
 		opts = append(opts, gpiocdev.WithPullDown)
 	default:
 		opts = append(opts, gpiocdev.WithBiasDisabled)

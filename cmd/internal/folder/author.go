@@ -31,7 +31,7 @@ func (f *Folder) belongs(kind ledger.LogKind) (ledger.Charters, error) {
 
 // Author prepares to write this folder's own ledger of a kind. It returns
 // [ErrNoKey], or [ErrNotAuthor] when no charter in force names the key, or the
-// gateway was not enrolled.
+// gateway was not enrolled, or the key was convicted of signing two histories.
 func (f *Folder) Author(kind ledger.LogKind) (*store.Author, error) {
 	w, ok := writing[kind]
 	if !ok {
@@ -64,6 +64,15 @@ func (f *Folder) Author(kind ledger.LogKind) (*store.Author, error) {
 		if a, ok := author(chain, w.role, ledger.KeyIDOf(pub)); !ok || a.Retired {
 			return nil, fmt.Errorf("%w: the charter of %q in force does not name this folder's %s key %s; whoever holds its charter keys can add it (`tombolo charter update`)",
 				ErrNotAuthor, chain.Latest().Slug, w.role, hex.EncodeToString(pub))
+		}
+	}
+	// A gateway's own doors go on, and so does their log.
+	if kind != ledger.DoorLog {
+		if convicted, err := f.convicted(ledger.Origin{Community: community, Kind: kind, Author: ledger.KeyIDOf(pub)}); err != nil {
+			return nil, err
+		} else if convicted {
+			return nil, fmt.Errorf("%w as %s: %w: no gateway projects more of it; make a key in another folder, and let it follow this one (`tombolo charter update %s --retire-%s … --successor …`)",
+				ErrNotAuthor, w.role, ErrForked, chain.Latest().Kind, w.role)
 		}
 	}
 	guard, err := guard()

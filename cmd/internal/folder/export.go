@@ -101,6 +101,9 @@ func (f *Folder) Refresh(kinds ...ledger.LogKind) error {
 			continue
 		}
 		a, err := f.Author(kind)
+		if errors.Is(err, ErrForked) {
+			continue // no head of it counts any more
+		}
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,53 @@ import (
 	"tombolo/sync/store"
 )
 
+// ErrForked marks a ledger whose author was convicted: what is held of it stays,
+// and nothing more is taken in or written. The charter that retires the author
+// says which history counts, and that one is taken in again.
+var ErrForked = errors.New("its author signed two histories, and the proof is held here")
+
+// convicted tells whether the proof is held that the author of a ledger signed
+// two histories of it; of any of an author's ledgers of the kind, if o names no
+// incarnation.
+func (f *Folder) convicted(o ledger.Origin) (bool, error) {
+	forks, err := f.store.Forks()
+	if err != nil {
+		return false, err
+	}
+	for _, fork := range forks {
+		head, _, err := fork.Heads()
+		if err != nil {
+			return false, err
+		}
+		if o.Incarnation == (ledger.Incarnation{}) {
+			head.Origin.Incarnation = o.Incarnation
+		}
+		if head.Origin == o {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// mayGrow returns [ErrForked] for a convicted author's ledger, unless the
+// charter has retired the author and counts so much of this ledger that it is in
+// what is offered; then what is offered has to be that history.
+func (f *Folder) mayGrow(head ledger.Head, chain ledger.Charters) (counted ledger.Limit, err error) {
+	convicted, err := f.convicted(head.Origin)
+	if err != nil || !convicted {
+		return counted, err
+	}
+	limit, ok := chain.Limit(writing[head.Origin.Kind].role, head.Origin)
+	if !ok || limit.Root == nil || head.Size < limit.Size {
+		remedy := "retire the key with `tombolo charter update`"
+		if head.Origin.Kind == ledger.DoorLog {
+			remedy = "remove the gateway with `tombolo gateway remove`"
+		}
+		return counted, fmt.Errorf("%w: nothing more of it is taken in; %s", ErrForked, remedy)
+	}
+	return limit, nil
+}
+
 // keepFork proves, from the nth ledger of the bundle and the one that is held,
 // that their author signed two histories, and keeps the proof.
 func (im *importer) keepFork(r io.ReadSeeker, n int, fork *store.ForkError) error {
@@ -69,7 +116,7 @@ func (im *importer) rebuild(r io.ReadSeeker, n int, head ledger.Head, into *stor
 			if err != nil {
 				return err
 			}
-			_, err = into.Ingest(head, im.f.Now().Unix(), again.verified(head, chain.ID()))
+			_, err = into.Ingest(head, im.f.Now().Unix(), again.verified(head, chain.ID(), ledger.Limit{}))
 			return err
 		}
 	}

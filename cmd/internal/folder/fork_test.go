@@ -2,6 +2,9 @@ package folder
 
 import (
 	"bytes"
+	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"tombolo/sync/ledger"
@@ -94,5 +97,91 @@ func TestForkIsProved(t *testing.T) {
 				t.Errorf("%d entries are held", n)
 			}
 		})
+	}
+}
+
+// headOf is the head of the one ledger in a file.
+func headOf(t *testing.T, data []byte) (head ledger.Head) {
+	t.Helper()
+	rebundle(t, data, func(item *ledger.BundleItem) bool {
+		if item.Head != nil {
+			head = must(ledger.OpenHead(item.Head.Note, item.Head.Author))
+		}
+		return true
+	})
+	return head
+}
+
+// TestConvicted: nothing more of a ledger is taken in or written once it is
+// proved that its author signed two histories, whichever of them it belongs to,
+// until the charter says which one counts. All other ledgers go on.
+func TestConvicted(t *testing.T) {
+	t.Parallel()
+	f := found(t, "isla")
+	to := reader(t, f)
+	if got := take(t, to, history(t, f, 1, 3)); got[0].Refused != nil {
+		t.Fatal(got[0].Refused)
+	}
+	if got := take(t, to, history(t, f, 1001, 5)); !got[0].Forked {
+		t.Fatalf("%+v", got[0])
+	}
+	refused := func(name string, data []byte, want error) {
+		t.Helper()
+		got := take(t, to, data)
+		if !errors.Is(got[0].Refused, want) || got[0].Forked != errors.Is(want, ErrForked) || size(t, to, ledger.CommunityLog) != 4 {
+			t.Errorf("%s: %+v", name, got[0])
+		}
+	}
+	refused("more of what is held", history(t, f, 1, 6), ErrForked)
+	refused("what is held", history(t, f, 1, 3), ErrForked)
+	refused("more of the other", history(t, f, 1001, 9), ErrForked)
+	write(t, f, ledger.NodeLog, &ledger.HomeEnded{Door: "front", Passport: 1})
+	carry(t, f, to, ledger.NodeLog)
+
+	forks := must(to.Store().Forks())
+	if err := f.Store().AddFork(forks[0], 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Author(ledger.CommunityLog); !errors.Is(err, ErrNotAuthor) || !errors.Is(err, ErrForked) {
+		t.Errorf("the convicted author writes on: %v", err)
+	}
+	write(t, f, ledger.NodeLog, &ledger.HomeEnded{Door: "front", Passport: 2})
+	carry(t, f, to, ledger.CommunityLog, ledger.NodeLog) // an export works, and signs no head of it
+
+	truth := headOf(t, history(t, f, 1, 6))
+	next := must(f.Community()).Next()
+	next.Authors[0].Retired = true
+	next.Authors[0].Counted = []ledger.Counted{{Incarnation: truth.Origin.Incarnation, Size: truth.Size, Root: truth.Root}}
+	if _, _, err := to.Store().AddCharter(ledger.SignCharter(must(next.Marshal()), must(f.Key(CharterKey)))); err != nil {
+		t.Fatal(err)
+	}
+	refused("less than the charter counts", history(t, f, 1, 5), ErrForked)
+	refused("another history than the charter counts", history(t, f, 1001, 9), ErrOtherHistory)
+	if got := take(t, to, history(t, f, 1, 8)); got[0].Refused != nil || got[0].Added != 5 {
+		t.Errorf("what the charter counts: %+v", got[0])
+	}
+}
+
+// TestConvictedGateway: a gateway's own doors go on, and so does their log;
+// nobody else takes in more of it.
+func TestConvictedGateway(t *testing.T) {
+	t.Parallel()
+	f := found(t, "isla")
+	g := gateway(t, f, "front")
+	write(t, g, ledger.DoorLog, &ledger.Fault{Part: "door"})
+	carry(t, g, f, everything...)
+	first := must(g.Store().Ledgers())
+	i := slices.IndexFunc(first, func(i store.Info) bool { return i.Origin.Kind == ledger.DoorLog })
+	note := must(ledger.Sign(ledger.Checkpoint{Origin: first[i].Origin, Size: first[i].Size, Root: [32]byte{1}}, must(g.Key(SigningKey)), uint64(noon.Unix())))
+	proof := must(ledger.ProveFork(must(ledger.OpenHead(note, first[i].Author)), first[i].Head, ledger.Hashes(g.Store().Reader(first[i]))))
+	for _, one := range []*Folder{f, g} {
+		if err := one.Store().AddFork(proof, noon.Unix()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, g, ledger.DoorLog, &ledger.Fault{Part: "door", Cleared: true})
+	got := take(t, f, export(t, g, ledger.DoorLog))
+	if len(got) != 1 || !errors.Is(got[0].Refused, ErrForked) || !strings.Contains(got[0].Refused.Error(), "tombolo gateway remove") {
+		t.Errorf("%+v", got)
 	}
 }

@@ -46,7 +46,7 @@ type LedgerImport struct {
 	store.Ingested
 	Size    int64 // of the head that was offered
 	Refused error // nil when it was taken in
-	Forked  bool  // its author signed two histories; the proof is kept
+	Forked  bool  // its author signed two histories, now or before; the proof is kept
 }
 
 // Refused tells whether anything was.
@@ -231,10 +231,14 @@ func (im *importer) ledger(h ledger.BundleHead) (l LedgerImport) {
 		return l
 	}
 	chain, err := im.f.belongs(head.Origin.Kind)
+	var counted ledger.Limit
 	if err == nil {
-		l.Ingested, err = im.f.store.Ingest(head, im.f.Now().Unix(), im.verified(head, chain.ID()))
+		counted, err = im.f.mayGrow(head, chain)
 	}
-	l.Refused = err
+	if err == nil {
+		l.Ingested, err = im.f.store.Ingest(head, im.f.Now().Unix(), im.verified(head, chain.ID(), counted))
+	}
+	l.Refused, l.Forked = err, errors.Is(err, ErrForked)
 	return l
 }
 
@@ -274,11 +278,13 @@ func (f *Folder) vouched(o ledger.Origin) error {
 }
 
 // verified passes on the chunks of a ledger as long as they verify, from the
-// first entry, which must bind it to the chain, to the head.
-func (im *importer) verified(head ledger.Head, chain ledger.CharterID) iter.Seq2[ledger.Chunk, error] {
+// first entry, which must bind it to the chain, to the head. With a limit they
+// have to be the history that it names; otherwise it is [ErrOtherHistory].
+func (im *importer) verified(head ledger.Head, chain ledger.CharterID, limit ledger.Limit) iter.Seq2[ledger.Chunk, error] {
 	return func(yield func(ledger.Chunk, error) bool) {
 		v := ledger.NewVerifier(head)
 		first := true
+		var tree ledger.Tree
 		for ; im.err == nil && im.item.Chunk != nil; im.next() {
 			c := *im.item.Chunk
 			var err error
@@ -288,6 +294,11 @@ func (im *importer) verified(head ledger.Head, chain ledger.CharterID) iter.Seq2
 			}
 			if err == nil {
 				err = v.Chunk(c)
+			}
+			for i := 0; err == nil && limit.Root != nil && i < len(c.Entries) && tree.Size() < limit.Size; i++ {
+				if tree.Append(c.Entries[i].Leaf, nil); tree.Size() == limit.Size && tree.Root() != *limit.Root {
+					err = ErrOtherHistory
+				}
 			}
 			if !yield(c, err) || err != nil {
 				return

@@ -3,6 +3,10 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"tombolo/cmd/internal/folder"
@@ -12,98 +16,144 @@ import (
 	"tombolo/hw/board"
 )
 
+// Level is how much a Finding matters.
+type Level string
+
+// Levels.
+const (
+	OK    Level = "ok"    // as it should be
+	Note  Level = "note"  // works, and somebody should know
+	Fault Level = "fault" // must be mended
+)
+
 // Finding is something that Check saw.
 type Finding struct {
-	Fault bool   `json:"fault"` // otherwise a note
+	Level Level  `json:"level"`
 	Part  string `json:"part"`
-	What  string `json:"what"`
+	What  string `json:"what"` // one line
+}
+
+type findings []Finding
+
+func (f *findings) add(l Level, part, format string, args ...any) {
+	what := strings.ReplaceAll(strings.TrimSpace(fmt.Sprintf(format, args...)), "\n", "; ")
+	*f = append(*f, Finding{l, part, what})
+}
+
+// fault adds one finding for each of the errors that errors.Join has joined.
+func (f *findings) fault(part string, err error) {
+	joined, ok := err.(interface{ Unwrap() []error }) // of this error itself, not of one that it wraps
+	if ok && err.Error() == errors.Join(joined.Unwrap()...).Error() {
+		for _, e := range joined.Unwrap() {
+			f.fault(part, e)
+		}
+		return
+	}
+	f.add(Fault, part, "%v", err)
 }
 
 // Check looks at everything that can be wrong before anything moves: the
-// enrolment, the signed policy, the wiring against both, the GPIO lines and
-// the kernel's settings. It opens no line and writes nothing but the roster's
-// projection.
-func Check(w *wiring.Wiring, now time.Time) (findings []Finding) {
-	add := func(fault bool, part, format string, args ...any) {
-		findings = append(findings, Finding{fault, part, fmt.Sprintf(format, args...)})
+// enrolment, the signed policy, the wiring against both, the readers' ports, the
+// GPIO lines and the kernel's settings. It opens no line. As [Open] does it
+// takes in a first approval that lies in the folder; beyond that it writes
+// nothing but the roster's projection.
+func Check(w *wiring.Wiring, now time.Time) []Finding {
+	var f findings
+	name, fresh, view, err := state(w, now)
+	switch {
+	case name == "":
+		f.fault("enrolment", err)
+	case fresh:
+		f.add(OK, "enrolment", "enrolled just now as %q, by %s", name, filepath.Join(w.Data, ApprovalFile))
+	default:
+		f.add(OK, "enrolment", "enrolled as %q", name)
 	}
-	name, view, err := state(w)
-	if err != nil {
-		add(true, "enrolment", "%v", err)
-	} else {
-		add(false, "enrolment", "enrolled as %q", name)
+	if name != "" && err != nil {
+		f.fault("roster", err)
 	}
 	var p *policy.Policy
 	if view != nil {
-		for _, problem := range view.Problems {
-			add(true, problem.Part, "%s", problem.What)
-		}
-		if p = view.Policy; p == nil {
-			add(true, "policy", "no signed policy is here: only exits open; sign one with `tombolo node policy sign` and import the node's ledger")
-		} else {
-			add(false, "policy", "version %d is in force", p.Version)
-		}
-		if !view.Believes(now) {
-			add(true, "clock", "%s is over by what is known here: until the clock is right only taps work", now.UTC().Format(time.DateTime))
-		}
-		if age := view.Age(now); age < 0 {
-			add(true, "roster", "no issuer was ever heard: nobody but the people of a home gets in")
-		} else {
-			add(false, "roster", "the issuers were last heard %v ago", age.Round(time.Second))
-		}
+		p = view.Policy
+		f.view(view, now)
 	}
 	for _, problem := range wiring.Check(w, p, name) {
-		add(problem.Severity != wiring.Note, "wiring", "%s", problem)
+		level := Fault
+		if problem.Severity == wiring.Note {
+			level = Note
+		}
+		f.add(level, "wiring", "%s", problem.What())
 	}
-	return append(findings, checkLines(w)...)
+	f.ports(w)
+	f.lines(w)
+	return f
 }
 
-// state is the enrolment and the roster. Its clock is not believed, so that
+// view tells of what the ledgers say.
+func (f *findings) view(v *roster.View, now time.Time) {
+	for _, problem := range v.Problems {
+		f.add(Fault, problem.Part, "%s", problem.What)
+	}
+	if v.Policy == nil {
+		f.add(Fault, "policy", "no signed policy is here: only exits open; sign one with `tombolo node policy sign` and import the node's ledger")
+	} else {
+		f.add(OK, "policy", "version %d is in force", v.Policy.Version)
+	}
+	if !v.Believes(now) {
+		f.add(Fault, "clock", "%s is over by what is known here: until the clock is right only taps work", now.UTC().Format(time.DateTime))
+	}
+	if age := v.Age(now); age < 0 {
+		f.add(Fault, "roster", "no issuer was ever heard: nobody but the people of a home gets in")
+	} else {
+		f.add(OK, "roster", "the issuers were last heard %v ago", age.Round(time.Second))
+	}
+}
+
+// state is the enrolment and the roster; without an enrolment the name is empty
+// and err says why. Its clock is not believed, so that
 // looking starts no notice.
-func state(w *wiring.Wiring) (name string, v *roster.View, err error) {
+func state(w *wiring.Wiring, now time.Time) (name string, fresh bool, v *roster.View, err error) {
 	f, err := folder.Open(w.Data, false)
 	if err != nil {
-		return "", nil, err
+		return "", false, nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if name, err = f.Gateway(); err != nil {
-		return "", nil, err
-	}
-	if name == "" {
-		return "", nil, fmt.Errorf("%w: take %s to a steward", ErrUnenrolled, folder.RequestFile)
+	f.Now = func() time.Time { return now }
+	if name, fresh, err = enrolled(f); err != nil {
+		return "", false, nil, err
 	}
 	r, err := openRoster(f)
 	if err != nil {
-		return name, nil, err
+		return name, fresh, nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	if v, err = r.Project(roster.Clock{}); err != nil {
-		return name, nil, err
+		return name, fresh, nil, err
 	}
-	return name, v, removed(f)
+	return name, fresh, v, nil
 }
 
-// removed tells of a gateway that a steward has taken out of the node.
-func removed(f *folder.Folder) error {
-	own, err := f.Public(folder.SigningKey)
-	if err != nil {
-		return err
-	}
-	all, err := f.Gateways()
-	if err != nil {
-		return err
-	}
-	for _, g := range all {
-		if g.Keys.Signing == own && !g.Active() {
-			return fmt.Errorf("a steward removed this gateway on %s (%s): begin a new folder with `tombolod init`", g.Removed.UTC().Format(time.DateOnly), g.Why)
+// ports looks whether each reader's port is there; it opens none: the daemon may
+// be reading it.
+func (f *findings) ports(w *wiring.Wiring) {
+	for _, r := range readersOf(w) {
+		switch info, err := os.Stat(r.cfg.Port); {
+		case errors.Is(err, fs.ErrNotExist):
+			f.add(Fault, r.name, "door %s: no reader at %s: plug it in, or correct its port in the wiring file", r.door, r.cfg.Port)
+		case err != nil:
+			f.add(Fault, r.name, "door %s: %v", r.door, err)
+		case info.Mode()&fs.ModeCharDevice == 0:
+			f.add(Fault, r.name, "door %s: %s is no serial device: correct the reader's port in the wiring file", r.door, r.cfg.Port)
+		default:
+			f.add(OK, r.name, "door %s: a device is at %s", r.door, r.cfg.Port)
 		}
 	}
-	return nil
 }
 
-func checkLines(w *wiring.Wiring) (findings []Finding) {
+// lines looks at the GPIO lines, and at what becomes of them when the daemon
+// dies.
+func (f *findings) lines(w *wiring.Wiring) {
 	var uses []board.LineUse
-	for _, d := range w.Doors {
+	for _, d := range doorsOf(w) {
 		for _, l := range []*wiring.Line{&d.Relay, d.Contact, d.Rex} {
 			if l != nil && !l.Simulated() {
 				uses = append(uses, board.LineUse{Chip: l.Chip, Line: l.Offset, For: l.Name})
@@ -111,18 +161,21 @@ func checkLines(w *wiring.Wiring) (findings []Finding) {
 		}
 	}
 	if len(uses) == 0 {
-		return nil
+		return
 	}
 	if err := board.CheckLines(uses); err != nil {
-		findings = append(findings, Finding{true, "gpio", err.Error()})
+		f.fault("gpio", err)
+	} else {
+		f.add(OK, "gpio", "%d lines are there and free", len(uses))
 	}
 	switch name, keeps, err := board.PersistSetting("/"); {
 	case errors.Is(err, board.ErrPersistUnknown):
-		findings = append(findings, Finding{false, "kernel", fmt.Sprintf("%v: a daemon that is killed during a strike may leave the lock open until it starts again", err)})
+		f.add(Note, "kernel", "%v", err)
 	case err != nil:
-		findings = append(findings, Finding{true, "kernel", err.Error()})
+		f.add(Fault, "kernel", "%v", err)
 	case keeps:
-		findings = append(findings, Finding{true, "kernel", fmt.Sprintf("%s keeps the level of a line whose program died: a daemon killed during a strike leaves the lock open; set it to N on the kernel's command line", name)})
+		f.add(Fault, "kernel", "%s keeps the level of a line whose program died: a daemon killed during a strike leaves the lock open; set it to N on the kernel's command line", name)
+	default:
+		f.add(OK, "kernel", "%s is off: a line whose program died lets its relay go", name)
 	}
-	return findings
 }

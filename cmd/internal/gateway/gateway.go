@@ -63,8 +63,10 @@ type Gateway struct {
 	author  *store.Author
 	journal *store.Journal
 	board   *hardware
+	watch   func(context.Context) (changed func() (bool, error), err error) // the store's
 	ready   chan struct{}
 	close   func() error
+	unlock  func() error // lets another daemon run on the folder
 
 	observing sync.Mutex // held over a call of Observe
 }
@@ -85,6 +87,13 @@ func Open(cfg Config) (_ *Gateway, err error) {
 			err = errors.Join(err, g.Close())
 		}
 	}()
+	// Before a relay is touched: two daemons would each let the same code in.
+	g.unlock, err = folder.Lock(cfg.Wiring.Data, folder.DaemonLock, false)
+	if errors.Is(err, folder.ErrLocked) {
+		return nil, fmt.Errorf("%w: a tombolod runs on %s already", err, cfg.Wiring.Data)
+	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
 	// Before anything else: a predecessor that was killed may have left a door open.
 	if g.board, err = newHardware(cfg.Wiring, cfg.Board); err != nil {
 		return nil, err
@@ -93,17 +102,20 @@ func Open(cfg Config) (_ *Gateway, err error) {
 		return nil, err
 	}
 	g.folder.Now = cfg.Now
-	if g.Name, err = enrolled(g.folder); err != nil {
+	g.watch = g.folder.Store().Watch
+	if g.Name, _, err = enrolled(g.folder); err != nil {
 		return nil, err
-	}
-	if want := cfg.Wiring.Name; want != "" && want != g.Name {
-		return nil, fmt.Errorf("the wiring is for gateway %q, and this one was enrolled as %q", want, g.Name)
 	}
 	if g.roster, err = openRoster(g.folder); err != nil {
 		return nil, err
 	}
 	if _, err = g.roster.Project(g.clock()); err != nil {
 		return nil, err
+	}
+	for _, p := range wiring.Check(cfg.Wiring, g.roster.View().Policy, g.Name) {
+		if p.Severity == wiring.Stop {
+			return nil, errors.New(p.What())
+		}
 	}
 	if g.author, err = g.folder.Author(ledger.DoorLog); err != nil {
 		return nil, err
@@ -115,26 +127,27 @@ func Open(cfg Config) (_ *Gateway, err error) {
 	return g, nil
 }
 
-// enrolled is the gateway's name; an approval that lies in the folder enrols it.
-func enrolled(f *folder.Folder) (string, error) {
-	name, err := f.Gateway()
+// enrolled is the gateway's name; an approval that lies in the folder enrols it,
+// and then fresh is true.
+func enrolled(f *folder.Folder) (name string, fresh bool, err error) {
+	name, err = f.Gateway()
 	if err != nil || name != "" {
-		return name, err
+		return name, false, err
 	}
 	path := filepath.Join(f.Dir(), ApprovalFile)
 	approval, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("%w: take %s to a steward, who answers with `tombolo gateway approve`; put the answer at %s",
+		return "", false, fmt.Errorf("%w: take %s to a steward, who answers with `tombolo gateway approve`; put the answer at %s",
 			ErrUnenrolled, filepath.Join(f.Dir(), folder.RequestFile), path)
 	}
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer approval.Close()
 	if name, err = f.Enrol(approval); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
+		return "", false, fmt.Errorf("%s: %w", path, err)
 	}
-	return name, nil
+	return name, true, nil
 }
 
 func openRoster(f *folder.Folder) (*roster.Roster, error) {
@@ -146,7 +159,11 @@ func openRoster(f *folder.Folder) (*roster.Roster, error) {
 	if err != nil {
 		return nil, err
 	}
-	return roster.Open(roster.Config{Path: filepath.Join(f.Dir(), RosterFile), Source: source{f.Store()}, Community: community, Node: node})
+	own, err := f.Public(folder.SigningKey)
+	if err != nil {
+		return nil, err
+	}
+	return roster.Open(roster.Config{Path: filepath.Join(f.Dir(), RosterFile), Source: source{f.Store()}, Community: community, Node: node, Gateway: own})
 }
 
 func (g *Gateway) control() error {
@@ -250,9 +267,10 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	}
 	start("controller", g.Controller.Run)
 	start("roster", g.project)
+	start("forks", g.announceForks)
 	start("simulated board", g.board.serve)
 	var tried sync.WaitGroup
-	for _, r := range g.board.readers() {
+	for _, r := range readersOf(g.cfg.Wiring) {
 		tried.Add(1)
 		start(r.name, func(ctx context.Context) error {
 			done := sync.OnceFunc(tried.Done)
@@ -275,53 +293,41 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 }
 
 // project keeps the roster up to date with whatever arrives in the store, from
-// this process or another.
+// this process or another. While that cannot be, doors go on with what is known.
 func (g *Gateway) project(ctx context.Context) error {
-	changed, err := g.folder.Store().Watch(ctx)
-	if err != nil {
-		return err
-	}
+	watch := watcher{watch: g.watch}
+	defer watch.close()
 	tick := time.NewTicker(projectEvery)
 	defer tick.Stop()
-	told := map[roster.Problem]bool{}
-	due, known := false, g.clock().Known
+	var shown *roster.View
+	told := map[problem]bool{}
+	due, known, failing := false, g.clock().Known, false
 	for {
-		yes, err := changed()
-		if err != nil && ctx.Err() == nil {
-			return err
-		}
+		yes, err := watch.changed(ctx)
 		clock := g.clock()
 		if yes || due || clock.Known != known {
-			_, err := g.roster.Project(clock)
-			if err != nil && ctx.Err() == nil {
-				g.cfg.Log.Error("the roster stays as it was", "err", err)
+			_, failed := g.roster.Project(clock)
+			due, known = failed != nil, clock.Known
+			if err == nil {
+				err = failed
 			}
-			due, known = err != nil, clock.Known
-			g.tellProblems(ctx, told)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if (err != nil) != failing {
+			failing = err != nil
+			g.rosterTrouble(ctx, err)
+		}
+		if v := g.roster.View(); v != shown {
+			shown = v
+			g.show(v)
+			g.tellProblems(ctx, v, told)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-		}
-	}
-}
-
-// tellProblems records what is new among the roster's problems, and what is over.
-func (g *Gateway) tellProblems(ctx context.Context, told map[roster.Problem]bool) {
-	now := map[roster.Problem]bool{}
-	for _, p := range g.roster.View().Problems {
-		now[p] = true
-		if !told[p] {
-			told[p] = true
-			g.cfg.Log.Warn(p.What, "part", p.Part)
-			g.fault(ctx, p.Part, p.What, false)
-		}
-	}
-	for p := range told {
-		if !now[p] {
-			delete(told, p)
-			g.fault(ctx, p.Part, p.What, true)
 		}
 	}
 }
@@ -334,6 +340,9 @@ func (g *Gateway) fault(ctx context.Context, part, what string, cleared bool) {
 
 // Ready is closed once Run has opened every input and tried every reader.
 func (g *Gateway) Ready() <-chan struct{} { return g.ready }
+
+// Ping returns once the goroutine that owns the doors has answered.
+func (g *Gateway) Ping(ctx context.Context) error { return g.Controller.Ping(ctx) }
 
 // Head is the newest durable head of the door log.
 func (g *Gateway) Head() ledger.Head { return g.author.Head() }
@@ -351,6 +360,9 @@ func (g *Gateway) closeAll() error {
 	}
 	if g.folder != nil {
 		errs = append(errs, g.folder.Close())
+	}
+	if g.unlock != nil {
+		errs = append(errs, g.unlock())
 	}
 	return errors.Join(errs...)
 }

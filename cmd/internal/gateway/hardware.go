@@ -11,12 +11,9 @@ import (
 	"slices"
 	"time"
 
-	"periph.io/x/conn/v3/gpio"
-
 	"tombolo/cmd/internal/wiring"
 	"tombolo/edge"
 	"tombolo/hw/board"
-	"tombolo/hw/scanner"
 	"tombolo/hw/sim"
 )
 
@@ -56,23 +53,34 @@ func newHardware(w *wiring.Wiring, b *sim.Board) (*hardware, error) {
 // Safe drives every relay of a wiring to its de-energised level and lets go of
 // it: what the daemon does first, and what a supervisor does after it.
 func Safe(w *wiring.Wiring) error {
-	var relays []board.RelayConfig
-	for _, d := range w.Doors {
+	var errs []error
+	for _, d := range doorsOf(w) {
 		if !d.Relay.Simulated() {
-			relays = append(relays, relayConfig(d.Relay))
+			errs = append(errs, named(d.Relay, board.SetSafe([]board.RelayConfig{relayConfig(d.Relay)})))
 		}
 	}
-	return board.SetSafe(relays)
+	return errors.Join(errs...)
+}
+
+// named says at which door the trouble is and with which line, as in
+// "front/relay".
+func named(l wiring.Line, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", l.Name, err)
 }
 
 func relayConfig(l wiring.Line) board.RelayConfig {
 	return board.RelayConfig{Chip: l.Chip, Line: l.Offset, ActiveLow: l.ActiveLow}
 }
 
-// doors are in the order of their names, so that every start is the same.
-func (h *hardware) doors() (out []*wiring.Door) {
-	for _, name := range slices.Sorted(maps.Keys(h.wiring.Doors)) {
-		out = append(out, h.wiring.Doors[name])
+func (h *hardware) doors() []*wiring.Door { return doorsOf(h.wiring) }
+
+// doorsOf are in the order of their names, so that every start is the same.
+func doorsOf(w *wiring.Wiring) (out []*wiring.Door) {
+	for _, name := range slices.Sorted(maps.Keys(w.Doors)) {
+		out = append(out, w.Doors[name])
 	}
 	return out
 }
@@ -83,7 +91,7 @@ func (h *hardware) openRelays() (map[string]edge.Door, error) {
 	for _, d := range h.doors() {
 		r, err := h.openRelay(d.Relay)
 		if err != nil {
-			return nil, fmt.Errorf("door %s: %w", d.Name, err)
+			return nil, named(d.Relay, err)
 		}
 		h.relays = append(h.relays, r)
 		doors[d.Name] = edge.Door{Relay: r, FailSafe: d.Lock == wiring.FailSafe, Contact: d.Contact != nil}
@@ -114,7 +122,7 @@ func (h *hardware) openInputs(ctx context.Context, c *edge.Controller) error {
 				start = false
 			})
 			if err != nil {
-				return fmt.Errorf("door %s: contact: %w", d.Name, err)
+				return named(*d.Contact, err)
 			}
 		}
 		if d.Rex != nil {
@@ -128,7 +136,7 @@ func (h *hardware) openInputs(ctx context.Context, c *edge.Controller) error {
 				start = false
 			})
 			if err != nil {
-				return fmt.Errorf("door %s: rex: %w", d.Name, err)
+				return named(*d.Rex, err)
 			}
 		}
 	}
@@ -141,7 +149,7 @@ func (h *hardware) openInput(l wiring.Line, f func(bool, time.Time)) error {
 	if l.Simulated() {
 		in, err = h.sim.OpenInput(l.Name, f)
 	} else {
-		bias := map[wiring.Bias]gpio.Pull{wiring.BiasNone: gpio.Float, wiring.PullUp: gpio.PullUp, wiring.PullDown: gpio.PullDown}[l.Bias]
+		bias := map[wiring.Bias]board.Bias{wiring.BiasNone: board.Float, wiring.PullUp: board.PullUp, wiring.PullDown: board.PullDown}[l.Bias]
 		in, err = board.OpenInput(board.InputConfig{Chip: l.Chip, Line: l.Offset, ActiveLow: l.ActiveLow, Bias: bias, Report: f})
 	}
 	if err == nil {
@@ -158,42 +166,13 @@ type reader struct {
 	cfg  wiring.Reader
 }
 
-func (h *hardware) readers() (out []reader) {
-	for _, d := range h.doors() {
+func readersOf(w *wiring.Wiring) (out []reader) {
+	for _, d := range doorsOf(w) {
 		for i, r := range d.Readers {
 			out = append(out, reader{fmt.Sprintf("door/%s/reader/%d", d.Name, i+1), d.Name, r.Side == wiring.Out, r})
 		}
 	}
 	return out
-}
-
-// read runs a reader until ctx ends; one that is unplugged is a fault, not an
-// end. tried is called once it is known whether the reader is there.
-func (g *Gateway) read(ctx context.Context, r reader, tried func()) error {
-	log := g.cfg.Log.With("reader", r.name)
-	down := false
-	return scanner.Run(ctx, scanner.Config{
-		Port: r.cfg.Port, Baud: r.cfg.Baud, Log: log,
-		Frame: func(frame []byte) {
-			if err := g.Controller.Code(ctx, r.door, r.exit, frame); err != nil && ctx.Err() == nil {
-				log.Error("a code was not decided", "err", err)
-			}
-		},
-		Refused: func(err error) { log.Warn("what was read is no code", "err", err) },
-		State: func(up bool, err error) {
-			defer tried()
-			if up {
-				log.Info("reader up", "port", r.cfg.Port)
-				if down {
-					g.fault(ctx, r.name, "the reader answers again", true)
-				}
-			} else {
-				log.Error("reader down", "port", r.cfg.Port, "err", err)
-				g.fault(ctx, r.name, fmt.Sprintf("no reader at %s: %v", r.cfg.Port, err), false)
-			}
-			down = !up
-		},
-	})
 }
 
 // listen opens the simulated board's socket.

@@ -108,6 +108,7 @@ type house struct {
 	nonce   byte
 	now     func() time.Time // of the gateway, or nil
 	killed  bool             // the board was: a gateway's last steps fail
+	readers string           // more of the front door's, as in the wiring file
 	log     safeBuffer
 }
 
@@ -205,7 +206,7 @@ func (h *house) carry() {
 
 func (h *house) wiring(more string) *wiring.Wiring {
 	h.t.Helper()
-	text := fmt.Sprintf(wiringText, more, h.port)
+	text := fmt.Sprintf(wiringText, more, h.port) + h.readers
 	return must(wiring.Parse(filepath.Join(h.dir, "gateway.toml"), []byte(text)))
 }
 
@@ -223,6 +224,12 @@ func (h *house) config(w *wiring.Wiring) gateway.Config {
 
 func (h *house) run() *running {
 	h.t.Helper()
+	return h.runWith(func(*gateway.Gateway) {})
+}
+
+// runWith runs a gateway that was changed before.
+func (h *house) runWith(change func(*gateway.Gateway)) *running {
+	h.t.Helper()
 	r := &running{h: h, records: make(chan ledger.Body, 1000)}
 	cfg := h.config(h.wiring(""))
 	cfg.Observe = func(b ledger.Body, _ time.Time) { r.records <- b }
@@ -230,6 +237,7 @@ func (h *house) run() *running {
 	if r.Gateway, err = gateway.Open(cfg); err != nil {
 		h.t.Fatal(err)
 	}
+	change(r.Gateway)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()

@@ -32,11 +32,14 @@ type Problem struct {
 	Msg      string // what is so, and what to do
 }
 
-func (p Problem) String() string {
+func (p Problem) String() string { return fmt.Sprintf("%s: %s", p.Severity, p.What()) }
+
+// What is the problem without its severity.
+func (p Problem) What() string {
 	if p.Door == "" {
-		return fmt.Sprintf("%s: %s", p.Severity, p.Msg)
+		return p.Msg
 	}
-	return fmt.Sprintf("%s: door %s: %s", p.Severity, p.Door, p.Msg)
+	return fmt.Sprintf("door %s: %s", p.Door, p.Msg)
 }
 
 // Check holds the wiring of a gateway against the node's policy. The gravest

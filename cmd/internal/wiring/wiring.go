@@ -49,6 +49,3 @@ type Reader struct {
 	Baud int    // bits per second
 	Side Side
 }
-
-// Energised is the relay's level that brings the lock into the wanted state.
-func (d *Door) Energised(unlocked bool) bool { return unlocked == (d.Lock == FailSecure) }

@@ -76,22 +76,6 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestEnergised: fail-secure opens with current, fail-safe without.
-func TestEnergised(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		lock               Lock
-		unlocked, energise bool
-	}{
-		{FailSecure, true, true}, {FailSecure, false, false}, {FailSafe, true, false}, {FailSafe, false, true},
-	} {
-		d := Door{Lock: c.lock}
-		if got := d.Energised(c.unlocked); got != c.energise {
-			t.Errorf("%v, unlocked %t: energised %t", c.lock, c.unlocked, got)
-		}
-	}
-}
-
 // base is a valid file; each malformed case changes it in one place.
 const base = `data = "/var/lib/tombolo"
 name = "gw1"

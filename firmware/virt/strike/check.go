@@ -6,8 +6,6 @@ import (
 	"runtime"
 	"time"
 
-	"periph.io/x/conn/v3/gpio"
-
 	"tombolo/hw/board"
 )
 
@@ -49,7 +47,7 @@ func check() error {
 	before := runtime.NumGoroutine()
 	for i := range 50 {
 		reports := 0
-		in, err := board.OpenInput(board.InputConfig{Chip: chip, Line: 7, ActiveLow: i%2 == 0, Bias: []gpio.Pull{gpio.Float, gpio.PullUp, gpio.PullDown}[i%3],
+		in, err := board.OpenInput(board.InputConfig{Chip: chip, Line: 7, ActiveLow: i%2 == 0, Bias: []board.Bias{board.Float, board.PullUp, board.PullDown}[i%3],
 			Report: func(active bool, at time.Time) {
 				reports++
 				if active != (i%2 == 0) || time.Since(at) > time.Second { // the line is low

@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"periph.io/x/conn/v3/gpio"
-
 	"tombolo/hw/board"
 )
 
@@ -72,7 +70,7 @@ func run() error {
 		}
 		defer in.Close()
 	}
-	contact, err := board.OpenInput(board.InputConfig{Chip: chip, Line: 2, ActiveLow: true, Bias: gpio.PullUp,
+	contact, err := board.OpenInput(board.InputConfig{Chip: chip, Line: 2, ActiveLow: true, Bias: board.PullUp,
 		Report: func(active bool, _ time.Time) { fmt.Println("strike: contact", active) }})
 	if err != nil {
 		return err
