@@ -91,7 +91,7 @@ func (r *Roster) heard(v *View) (h heard, err error) {
 			limit = c.fresh
 		}
 		if have < c.followsSize {
-			v.problem(part(o), "it follows %d entries of %s, of which %d are here", c.followsSize, c.follows, have)
+			v.problem(part(o), "it follows %d entries of %s, of which %d are here; import them, or retire the key with `tombolo charter update`", c.followsSize, c.follows, have)
 			limit = 0
 		}
 		if kind != string(ledger.CommunityLog) {

@@ -43,11 +43,27 @@ type Ingested struct {
 // Errors: *ledger.At for a chunk or an entry that does not verify, a withheld
 // body included; ErrGap; *ForkError; ledger.ErrBegin for an empty ledger.
 func (s *Store) Ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chunk, error]) (Ingested, error) {
+	return s.ingest(head, seen, chunks, false)
+}
+
+// Replace is Ingest of a whole ledger in place of what is held of it, which is
+// forgotten: it turned out to be the history that does not count. The caller
+// answers for that.
+func (s *Store) Replace(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chunk, error]) (Ingested, error) {
+	return s.ingest(head, seen, chunks, true)
+}
+
+func (s *Store) ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chunk, error], anew bool) (Ingested, error) {
 	in := Ingested{Origin: head.Origin}
 	if head.Size == 0 {
 		return in, fmt.Errorf("%v: %w", head.Origin, ledger.ErrBegin)
 	}
 	err := inTx(s.write, func(tx *sql.Tx) error {
+		if anew {
+			if err := forget(tx, head.Origin); err != nil {
+				return err
+			}
+		}
 		held, err := info(tx, head.Origin)
 		if errors.Is(err, ErrNoLedger) {
 			held, err = newLedger(tx, head)
@@ -86,6 +102,19 @@ func (s *Store) Ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 		return Ingested{Origin: head.Origin}, err
 	}
 	return in, nil
+}
+
+func forget(tx *sql.Tx, o ledger.Origin) error {
+	for _, query := range []string{
+		"DELETE FROM entry WHERE ledger = (SELECT id FROM ledger WHERE origin = ?)",
+		"DELETE FROM node WHERE ledger = (SELECT id FROM ledger WHERE origin = ?)",
+		"DELETE FROM ledger WHERE origin = ?",
+	} {
+		if _, err := tx.Exec(query, o.String()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // newLedger makes the row of a ledger whose entries follow.

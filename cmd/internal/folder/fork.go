@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"tombolo/sync/ledger"
 	"tombolo/sync/store"
 )
@@ -56,6 +58,20 @@ func (f *Folder) mayGrow(head ledger.Head, chain ledger.Charters) (counted ledge
 		return counted, fmt.Errorf("%w: nothing more of it is taken in; %s", ErrForked, remedy)
 	}
 	return limit, nil
+}
+
+// holds tells whether all that a charter counts of a ledger is held. What is
+// held instead may be the other history, in whose place the true one comes.
+func (f *Folder) holds(o ledger.Origin, counted ledger.Limit) (bool, error) {
+	held, err := f.store.Ledger(o)
+	if errors.Is(err, store.ErrNoLedger) {
+		return true, nil
+	}
+	if err != nil || held.Size < counted.Size {
+		return false, err
+	}
+	root, err := tlog.TreeHash(counted.Size, ledger.Hashes(f.store.Reader(held)))
+	return root == *counted.Root, err
 }
 
 // keepFork proves, from the nth ledger of the bundle and the one that is held,

@@ -157,8 +157,53 @@ func TestConvicted(t *testing.T) {
 	}
 	refused("less than the charter counts", history(t, f, 1, 5), ErrForked)
 	refused("another history than the charter counts", history(t, f, 1001, 9), ErrOtherHistory)
-	if got := take(t, to, history(t, f, 1, 8)); got[0].Refused != nil || got[0].Added != 5 {
+	if got := take(t, to, history(t, f, 1, 8)); got[0].Refused != nil || size(t, to, ledger.CommunityLog) != 9 {
 		t.Errorf("what the charter counts: %+v", got[0])
+	}
+}
+
+// TestOtherHistoryIsReplaced: whoever held the history that does not count takes
+// in the one that does, once the charter says so, and not before.
+func TestOtherHistoryIsReplaced(t *testing.T) {
+	t.Parallel()
+	f := found(t, "isla")
+	to := reader(t, f)
+	if got := take(t, to, history(t, f, 1001, 700)); got[0].Refused != nil {
+		t.Fatal(got[0].Refused)
+	}
+	whole := history(t, f, 1, 300)
+	for range 2 {
+		if got := take(t, to, whole); !got[0].Forked || size(t, to, ledger.CommunityLog) != 701 {
+			t.Fatalf("%+v", got[0])
+		}
+	}
+	truth := headOf(t, whole)
+	next := must(f.Community()).Next()
+	next.Authors[0].Retired = true
+	next.Authors[0].Counted = []ledger.Counted{{Incarnation: truth.Origin.Incarnation, Size: truth.Size, Root: truth.Root}}
+	if _, _, err := to.Store().AddCharter(ledger.SignCharter(must(next.Marshal()), must(f.Key(CharterKey)))); err != nil {
+		t.Fatal(err)
+	}
+	cut := rebundle(t, whole, func(item *ledger.BundleItem) bool { return item.Chunk == nil || item.Chunk.Start == 0 })
+	if got := take(t, to, cut); got[0].Refused == nil || size(t, to, ledger.CommunityLog) != 701 {
+		t.Errorf("a part: %+v", got[0])
+	}
+	for _, added := range []int64{301, 0} {
+		if got := take(t, to, whole); got[0].Refused != nil || got[0].Added != added {
+			t.Errorf("%+v", got[0])
+		}
+	}
+	n := 0
+	for r, err := range to.Counted(ledger.CommunityLog) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, ok := r.Body.(*ledger.Admit); ok && b.Passport <= 300 {
+			n++
+		}
+	}
+	if n != 300 {
+		t.Errorf("%d passports count", n)
 	}
 }
 

@@ -235,8 +235,15 @@ func (im *importer) ledger(h ledger.BundleHead) (l LedgerImport) {
 	if err == nil {
 		counted, err = im.f.mayGrow(head, chain)
 	}
+	take := im.f.store.Ingest
+	if err == nil && counted.Root != nil {
+		var whole bool
+		if whole, err = im.f.holds(head.Origin, counted); !whole {
+			take = im.f.store.Replace
+		}
+	}
 	if err == nil {
-		l.Ingested, err = im.f.store.Ingest(head, im.f.Now().Unix(), im.verified(head, chain.ID(), counted))
+		l.Ingested, err = take(head, im.f.Now().Unix(), im.verified(head, chain.ID(), counted))
 	}
 	l.Refused, l.Forked = err, errors.Is(err, ErrForked)
 	return l
