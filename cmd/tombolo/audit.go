@@ -224,8 +224,7 @@ func (a *audit) enrolled(l *audited, author [32]byte) authority {
 // removal is the first removal of the gateway that writes a door log: by the
 // folder's word, or by that of a node's ledger that was verified here.
 func (a *audit) removal(l *audited, author [32]byte) (first nodeEntry, ok bool) {
-	if _, first, ok = a.nodeEntry(l, author, func(n *audited) map[[32]byte]nodeEntry { return n.removes }); ok {
-	}
+	_, first, ok = a.nodeEntry(l, author, func(n *audited) map[[32]byte]nodeEntry { return n.removes })
 	if g := a.gateways[author]; !g.Removed.IsZero() && (!ok || g.Removed.Before(first.at)) {
 		first, ok = nodeEntry{at: g.Removed, name: g.Name, why: g.Why}, true
 	}

@@ -100,15 +100,17 @@ func later(a, b time.Time) time.Time {
 // walletName is an address as wallets show it.
 func walletName(a [20]byte) string { return common.Address(a).Hex() }
 
-// findHome is the last of a passport's homes behind a door; another wallet's
-// came after it.
+// findHome is the last of a passport's homes behind a door, one that has not
+// been ended before others: another wallet's may have come after it.
 func findHome(all []home, door string, number uint64) *home {
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].Door == door && all[i].Passport == number {
-			return &all[i]
+	var found *home
+	for i := range all {
+		h := &all[i]
+		if h.Door == door && h.Passport == number && (found == nil || asTime(h.Ends).IsZero() || !asTime(found.Ends).IsZero()) {
+			found = h
 		}
 	}
-	return nil
+	return found
 }
 
 func (e *env) homeAdd() *cobra.Command {

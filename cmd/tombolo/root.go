@@ -164,7 +164,11 @@ func (e *env) open(create bool, do func(*folder.Folder) error) error {
 // at a time.
 func (e *env) change(create bool, do func(*folder.Folder) error) error {
 	return e.open(create, func(f *folder.Folder) error {
-		unlock, err := folder.Lock(f.Dir(), folder.WriteLock, true)
+		unlock, err := folder.Lock(f.Dir(), folder.WriteLock, false)
+		if errors.Is(err, folder.ErrLocked) {
+			e.warn("another command works on this folder, or waits for an answer; waiting for it")
+			unlock, err = folder.Lock(f.Dir(), folder.WriteLock, true)
+		}
 		if err != nil {
 			return err
 		}

@@ -267,7 +267,7 @@ func TestNobodysLedgers(t *testing.T) {
 }
 
 // TestUnreadableLedger: what can be read is projected; the rest is a problem,
-// and the roster does not pass for fresh when it is made again without it.
+// and a new charter waits rather than have the roster made again without it.
 func TestUnreadableLedger(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -289,8 +289,13 @@ func TestUnreadableLedger(t *testing.T) {
 		t.Errorf("age %v", v.Age(w.now))
 	}
 	w.recharter(func(*ledger.Charter) {})
-	if v = w.project(r); v.Age(w.now) >= 0 {
-		t.Errorf("made again without a ledger that cannot be read, the roster is %v old", v.Age(w.now))
+	if v = w.project(r); !holder(t, r, phone).Suspended || v.Age(w.now) != time.Hour || !v.Unreadable {
+		t.Errorf("made again without a ledger that cannot be read: age %v", v.Age(w.now))
+	}
+	w.unreadable = nil
+	w.arriveAll()
+	if v = w.project(r); !holder(t, r, phone).Suspended || v.Unreadable {
+		t.Error("not made again once all can be read")
 	}
 }
 

@@ -63,10 +63,16 @@ func (r *Roster) project(clock Clock) error {
 	for _, d := range p.community.Registries() {
 		p.registries = append(p.registries, passport.Domain{ChainID: d.ChainID, Registry: d.Address})
 	}
+	if p.changed, err = r.changedElsewhere(); err != nil {
+		return err
+	}
 	ledgers, unreadable := r.cfg.Source.Ledgers()
 	again, err := p.charters()
 	switch {
 	case err != nil:
+	case again && unreadable != nil:
+		// Made again without what cannot be read now, the roster would lack homes
+		// and revocations that it has. The charter has to wait.
 	case again:
 		err = p.again(ledgers)
 	default:
@@ -88,6 +94,14 @@ func (r *Roster) project(clock Clock) error {
 	r.unreadable = fmt.Sprint(unreadable)
 	r.view.Store(v)
 	return nil
+}
+
+// changedElsewhere tells whether another process, such as a check, projected
+// into the file since this one last looked.
+func (r *Roster) changedElsewhere() (bool, error) {
+	was := r.version
+	err := r.write.QueryRow("PRAGMA data_version").Scan(&r.version)
+	return r.version != was, err
 }
 
 // charters tells whether everything has to be made again because the charters
@@ -386,7 +400,7 @@ func (p *projection) dropped(index int64) error {
 
 // heard: the whole range is projected, so the head's time counts, but no later
 // than it was first seen; heartbeats count for issuers. What was seen without a
-// clock was seen at no time that could be compared.
+// clock was seen at no time that could be compared, until a head is seen with one.
 func (p *projection) heard() {
 	head := p.ledger.Head
 	if cosigners := p.charters.Cosigners(); len(cosigners) > 0 {
@@ -399,6 +413,9 @@ func (p *projection) heard() {
 	if p.ledger.Seen < epoch {
 		c.fresh = max(c.fresh, signed)
 		return
+	}
+	if c.fresh > p.ledger.Seen+int64(maxAhead/time.Second) {
+		c.fresh = 0
 	}
 	c.fresh = max(c.fresh, min(signed, p.ledger.Seen))
 	c.floor = max(c.floor, min(signed, p.ledger.Seen+int64(maxAhead/time.Second)))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -238,8 +239,8 @@ func TestAge(t *testing.T) {
 	two.arriveSigned(1, w.now.Add(-6*time.Hour), w.now)
 	two.beat(key("somebody"), w.now)
 	age("nobody else's signature does, and an older head takes nothing back", time.Hour)
-	if v := r.View(); v.Age(w.now.Add(-30*day)) != 0 {
-		t.Error("a time to come counts as now")
+	if v := r.View(); v.Age(w.now.Add(-7*time.Hour)) != 0 || v.Age(w.now.Add(-30*day)) >= 0 {
+		t.Error("a time to come counts as now by a day, and as never by more")
 	}
 }
 
@@ -369,5 +370,40 @@ func TestSeenWithoutClock(t *testing.T) {
 	issuer.arriveSigned(1, w.now.Add(-time.Hour), time.Unix(60, 0))
 	if age := w.project(r).Age(w.now); age != time.Hour {
 		t.Errorf("the roster is %v old", age)
+	}
+}
+
+// TestSeenFromTheFuture: a head that a wrong clock dated far ahead, and that was
+// seen without a clock, makes no roster fresh for ever.
+func TestSeenFromTheFuture(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	issuer, r := w.issuer(), w.open()
+	issuer.arriveSigned(1, w.now.Add(10*365*day), time.Unix(60, 0))
+	if age := w.project(r).Age(w.now); age >= 0 {
+		t.Errorf("dated ten years ahead: %v old", age)
+	}
+	issuer.arriveSigned(1, w.now.Add(-time.Hour), w.now)
+	if age := w.project(r).Age(w.now); age != time.Hour {
+		t.Errorf("after a true head: %v old", age)
+	}
+}
+
+// TestProjectedElsewhere: what another process projected into the file counts
+// here as well.
+func TestProjectedElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	issuer, steward := w.issuer(), w.steward()
+	path := filepath.Join(t.TempDir(), "roster.db")
+	mine, check := w.openAt(path), w.openAt(path)
+	w.project(mine)
+	p, phone := w.person(7), doorkey("phone", passport.KindPhone)
+	issuer.write(p.admit(), p.adds(phone))
+	steward.write(policyEntry(2, ""), p.home("front", day))
+	w.arriveAll()
+	w.project(check)
+	if v := w.project(mine); v.Policy == nil || !lives(v, "front", 7, w.now, true) {
+		t.Errorf("policy %v", v.Policy)
 	}
 }

@@ -86,6 +86,7 @@ type Roster struct {
 	view atomic.Pointer[View]
 
 	projecting sync.Mutex
+	version    int64  // SQLite's data_version when project last looked
 	unfinished bool   // under projecting: the last Project failed halfway
 	unreadable string // under projecting: of the source, when the view was made
 }

@@ -18,6 +18,7 @@ type View struct {
 	Policy     *policy.Policy // nil before the first signed one
 	Floor      int64          // Unix seconds, see Believes
 	Problems   []Problem
+	Unreadable bool // some ledgers could not be read: project again soon
 
 	homes      map[string]map[resident]int64 // door → who → end, Unix seconds
 	fresh      int64                         // the issuer heard longest ago was heard then; 0 if none was ever heard
@@ -53,9 +54,10 @@ func (v *View) LivesHere(door string, p passport.ID, wallet [20]byte, now time.T
 }
 
 // Age is the time since the issuers were last heard, by the one that was heard
-// longest ago; negative if none ever was. A time to come counts as now.
+// longest ago; negative if none ever was, or at a time to come by more than a
+// day. A smaller lead counts as now.
 func (v *View) Age(now time.Time) time.Duration {
-	if v.fresh == 0 {
+	if v.fresh == 0 || v.fresh > now.Add(maxAhead).Unix() {
 		return -1
 	}
 	return max(0, now.Sub(time.Unix(v.fresh, 0)))
@@ -95,6 +97,7 @@ func (s Successors) SpeakFor(successor, issuer string) bool {
 func (r *Roster) loadView(p *pass, unreadable error) (*View, error) {
 	v := &View{Generation: r.View().Generation + 1, successors: SuccessorsOf(p.community.Latest())}
 	if unreadable != nil {
+		v.Unreadable = true
 		v.problem("ledgers", "%v", unreadable)
 	}
 	return v, errors.Join(r.loadRemoval(v), r.loadPolicy(v, p.node.Latest().Slug), r.loadHomes(v), r.loadFresh(v, p.community, unreadable == nil))

@@ -117,7 +117,6 @@ func forget(tx *sql.Tx, o ledger.Origin) error {
 	return nil
 }
 
-// newLedger makes the row of a ledger whose entries follow.
 const (
 	// maxAhead is how far a head may be dated past the clock of whoever sees it,
 	// in seconds.
@@ -128,20 +127,21 @@ const (
 
 // newer tells whether a head of the size that is held is news: its signature is
 // younger than the one that is held. One that is dated to a time to come is
-// none, and one that is held with such a date gives way to any that was signed
-// since it was seen: a laptop with a wrong clock must not silence its issuer.
+// none, and one that is held with such a date gives way to any other: a laptop
+// with a wrong clock must not silence its issuer.
 func newer(head ledger.Head, held Info, seen int64) bool {
 	date := func(fresh uint64) int64 { return int64(min(fresh, math.MaxInt64-maxAhead)) }
 	offered, have := date(head.Fresh()), date(held.Fresh())
 	switch {
 	case seen >= epoch && offered > seen+maxAhead:
 		return false
-	case held.Seen >= epoch && have > held.Seen+maxAhead:
-		return offered > held.Seen
+	case seen >= epoch && have > seen+maxAhead:
+		return true
 	}
 	return offered > have
 }
 
+// newLedger makes the row of a ledger whose entries follow.
 func newLedger(tx *sql.Tx, head ledger.Head) (Info, error) {
 	r, err := tx.Exec("INSERT INTO ledger (origin, author, charter, generation, size, tree, note, fresh, seen) VALUES (?, ?, x'', 0, 0, x'', x'', 0, 0)",
 		head.Origin.String(), []byte(head.Author))

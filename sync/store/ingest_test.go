@@ -351,8 +351,8 @@ func TestIngestFromTheFuture(t *testing.T) {
 		{signed(now - 100), now - 50, true},
 		{ahead, now, false},                         // not by a known clock
 		{ahead, 60, true},                           // a gateway at 1970 cannot know
-		{signed(now), now + 10, false},              // nor whether this is newer
-		{signed(now + maxAhead), now + 20, false},   // the same
+		{signed(now), now + 10, true},               // it does now
+		{signed(now + maxAhead), now + 20, true},    // a day is forgiven
 		{signed(now + 2*maxAhead), now + 30, false}, // dated ahead
 	} {
 		if in, err := to.Ingest(c.head, c.seen, each()); err != nil || in.Fresh != c.fresh {
@@ -368,7 +368,7 @@ func TestIngestFromTheFuture(t *testing.T) {
 		head  ledger.Head
 		seen  int64
 		fresh bool
-	}{{signed(now - 1), now + 5, false}, {signed(now + 10), now + 20, true}, {ahead, now + 30, false}, {signed(now + 20), now + 40, true}} {
+	}{{signed(now - 1), now + 5, true}, {ahead, now + 6, false}, {signed(now + 10), now + 20, true}, {ahead, now + 30, false}, {signed(now + 20), now + 40, true}} {
 		if in, err := other.Ingest(c.head, c.seen, each()); err != nil || in.Fresh != c.fresh {
 			t.Errorf("other %d: %+v, %v", i, in, err)
 		}

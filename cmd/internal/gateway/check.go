@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"tombolo/cmd/internal/folder"
@@ -111,7 +112,23 @@ func (f *findings) view(v *roster.View, now time.Time) {
 // state is the enrolment and the roster; without an enrolment the name is empty
 // and err says why. Its clock is not believed, so that
 // looking starts no notice.
+// owned refuses to look at another user's folder: what a look writes there, the
+// service could not open afterwards.
+func owned(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil // that it is missing is said better by whoever opens it
+	}
+	if s, ok := info.Sys().(*syscall.Stat_t); ok && int(s.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to user %d: run this as that user (sudo -u '#%d' …)", dir, s.Uid, s.Uid)
+	}
+	return nil
+}
+
 func state(w *wiring.Wiring, now time.Time) (name string, fresh bool, v *roster.View, err error) {
+	if err := owned(w.Data); err != nil {
+		return "", false, nil, err
+	}
 	f, err := folder.Open(w.Data, false)
 	if err != nil {
 		return "", false, nil, err

@@ -92,7 +92,8 @@ func Open(cfg Config) (_ *Gateway, err error) {
 	if errors.Is(err, folder.ErrLocked) {
 		return nil, fmt.Errorf("%w: a tombolod runs on %s already", err, cfg.Wiring.Data)
 	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+		_, safe := newHardware(cfg.Wiring, cfg.Board) // nobody else runs, as far as one can tell
+		return nil, errors.Join(err, safe)
 	}
 	// Before anything else: a predecessor that was killed may have left a door open.
 	if g.board, err = newHardware(cfg.Wiring, cfg.Board); err != nil {
@@ -307,7 +308,7 @@ func (g *Gateway) project(ctx context.Context) error {
 		clock := g.clock()
 		if yes || due || clock.Known != known {
 			_, failed := g.roster.Project(clock)
-			due, known = failed != nil, clock.Known
+			due, known = failed != nil || g.roster.View().Unreadable, clock.Known
 			if err == nil {
 				err = failed
 			}

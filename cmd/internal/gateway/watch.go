@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"tombolo/cmd/internal/wiring"
 	"tombolo/edge/roster"
@@ -43,11 +44,11 @@ func (w *watcher) close() {
 
 // rosterTrouble tells that the roster is not kept up to date, or again with nil.
 func (g *Gateway) rosterTrouble(ctx context.Context, err error) {
-	what := "the roster is kept up to date again"
+	what, level := "the roster is kept up to date again", slog.LevelInfo
 	if err != nil {
-		what = fmt.Sprintf("the roster stays as it was: %v", err)
+		what, level = fmt.Sprintf("the roster stays as it was: %v", err), slog.LevelError
 	}
-	g.cfg.Log.Error(what)
+	g.cfg.Log.Log(ctx, level, what)
 	g.fault(ctx, "roster", what, err == nil)
 }
 
