@@ -15,14 +15,14 @@ import (
 func TestIssueInParallel(t *testing.T) {
 	t.Setenv("TOMBOLO_GUARD", t.TempDir())
 	dir := t.TempDir()
-	run := func(args ...string) (string, int) {
+	run := func(args ...string) (string, string, int) {
 		var out, errs bytes.Buffer
 		e := &env{Now: time.Now, Sleep: sleep, In: strings.NewReader(""), Out: &out, Err: &errs}
 		code := e.run(t.Context(), append([]string{"--dir", dir, "--json"}, args...))
-		return out.String() + errs.String(), code
+		return out.String(), errs.String(), code
 	}
-	if out, code := run("community", "new", "aurora", "--chain-id", "1", "--registry", "0x0000000000000000000000000000000000000001"); code != 0 {
-		t.Fatal(out)
+	if _, errs, code := run("community", "new", "aurora", "--chain-id", "1", "--registry", "0x0000000000000000000000000000000000000001"); code != 0 {
+		t.Fatal(errs)
 	}
 	const people = 8
 	var all sync.WaitGroup
@@ -30,10 +30,10 @@ func TestIssueInParallel(t *testing.T) {
 	numbers := map[uint64]bool{}
 	for i := range people {
 		all.Go(func() {
-			out, code := run("passport", "issue", "--owner", fmt.Sprintf("0x%040x", i+1), "--class", "resident")
+			out, errs, code := run("passport", "issue", "--owner", fmt.Sprintf("0x%040x", i+1), "--class", "resident")
 			var issued struct{ Passport uint64 }
 			if err := json.Unmarshal([]byte(out), &issued); code != 0 || err != nil {
-				t.Errorf("exit status %d, %v: %s", code, err, out)
+				t.Errorf("exit status %d, %v: %s%s", code, err, out, errs)
 			}
 			mu.Lock()
 			defer mu.Unlock()

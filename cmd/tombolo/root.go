@@ -165,6 +165,10 @@ func (e *env) open(create bool, do func(*folder.Folder) error) error {
 func (e *env) change(create bool, do func(*folder.Folder) error) error {
 	return e.open(create, func(f *folder.Folder) error {
 		unlock, err := folder.Lock(f.Dir(), folder.WriteLock, false)
+		for end := time.Now().Add(time.Second); errors.Is(err, folder.ErrLocked) && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond) // most commands are done before anybody would read a word
+			unlock, err = folder.Lock(f.Dir(), folder.WriteLock, false)
+		}
 		if errors.Is(err, folder.ErrLocked) {
 			e.warn("another command works on this folder, or waits for an answer; waiting for it")
 			unlock, err = folder.Lock(f.Dir(), folder.WriteLock, true)
