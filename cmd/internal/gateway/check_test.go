@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/gateway"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/sync/ledger"
@@ -180,6 +181,16 @@ port = "no-device"
 	}
 	if got["kernel"] == "" {
 		t.Error("nothing of the kernel's setting")
+	}
+	unlock, lockErr := folder.Lock(w.Data, folder.DaemonLock, false)
+	if lockErr != nil {
+		t.Fatal(lockErr)
+	}
+	if got := h.check(w, time.Now())["gpio"]; !strings.HasPrefix(got, "note: a tombolod runs here") {
+		t.Errorf("beside a daemon: %q", got)
+	}
+	if lockErr = unlock(); lockErr != nil {
+		t.Fatal(lockErr)
 	}
 	err := gateway.Safe(w)
 	if err == nil {
