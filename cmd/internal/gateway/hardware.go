@@ -131,7 +131,7 @@ func (h *hardware) openInputs(ctx context.Context, c *edge.Controller) error {
 				// A button that is held down while the gateway starts lets nobody out
 				// who was not let out before; the edge counts.
 				if !start {
-					_ = c.Rex(ctx, d.Name, active)
+					_ = c.Rex(ctx, d.Name, active) // as above
 				}
 				start = false
 			})
