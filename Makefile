@@ -15,7 +15,7 @@ RACE := ./cmd/internal/... ./edge/... ./hw/... ./sync/...
 
 FUZZTIME ?= 1m
 
-.PHONY: build test setup lint unit race fuzz bench clean
+.PHONY: build test setup lint unit race soak fuzz bench clean
 
 build: ## bin/tombolo and bin/tombolod
 	$(GO) build -o bin/ ./cmd/tombolo ./cmd/tombolod
@@ -53,8 +53,12 @@ fuzz: ## every fuzzer for FUZZTIME each
 		done; \
 	done
 
-bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+soak: ## what takes longer: every mutant of the core has to be caught, 200 kills, ten times the simulation
+	TOMBOLO_SOAK=1 $(GO) test -count=1 -timeout 3h -run 'TestMutants|TestSimulation' ./edge/panel
+	TOMBOLO_KILLS=200 $(GO) test -count=1 -timeout 1h -run TestKilled -v ./cmd/tombolod
+
+bench: ## one line a figure: name, measured, target, pass or miss
+	$(GO) run ./cmd/internal/bench
 
 clean:
 	rm -rf bin testdata/viem/node_modules

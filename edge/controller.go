@@ -3,23 +3,30 @@ package edge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"tombolo/edge/access"
 	"tombolo/edge/door"
+	"tombolo/edge/panel"
 	"tombolo/edge/policy"
 	"tombolo/edge/roster"
 	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
 
-// Relay drives one lock. Set returns once the line is driven, within
+// Relay drives one line. Set returns once the line is driven, within
 // microseconds, and never reads it back.
 type Relay interface {
 	Set(energised bool) error
+}
+
+// Reader shows people what became of them. Show returns at once: it plays a
+// pattern once over what it shows again and again, or with loop replaces that.
+// The empty pattern is dark and silent.
+type Reader interface {
+	Show(p policy.Pattern, loop bool)
 }
 
 // Journal takes the door log's entries. Record never waits: an entry that it
@@ -37,11 +44,19 @@ type Roster interface {
 	View() *roster.View
 }
 
+// Pins checks what was typed. It is slow by design, and called beside the owner.
+type Pins interface {
+	Check(p passport.ID, typed string) (access.Pin, error)
+}
+
 // Door is the hardware of one door.
 type Door struct {
 	Relay    Relay
-	FailSafe bool // energised is locked; otherwise energised is unlocked
-	Contact  bool // a contact is wired
+	FailSafe bool   // energised is locked; otherwise energised is unlocked
+	Contact  bool   // a contact is wired
+	Operator Relay  // of an automatic door, or nil
+	Sounder  Relay  // or nil
+	In, Out  Reader // or nil
 }
 
 // Config is what a Controller is made of.
@@ -52,8 +67,10 @@ type Config struct {
 	Name      string   // the gateway's in the policy: other gateways' doors are not opened from here
 	Doors     map[string]Door
 	Roster    Roster
+	Pins      Pins // nil: nobody has a PIN here
 	Journal   Journal
-	Clock     func() roster.Clock // called from any goroutine
+	Clock     func() access.Clock // called from any goroutine
+	Presence  *access.Presence    // what the door log says of people, or nil; the controller owns it from then on
 	Reached   time.Time           // the latest that the door log shows; codes up to then may have been used
 	Software  string              // name and version, for the Boot entry
 	Log       *slog.Logger
@@ -62,64 +79,73 @@ type Config struct {
 // Controller owns its doors. Make it with New, run it with Run; every other
 // method may be called from any goroutine while Run runs.
 type Controller struct {
-	cfg       Config
-	calls     chan func()
-	done      chan struct{}  // closed when the owner takes no more
-	recording sync.WaitGroup // openings that wait for their record
+	cfg    Config
+	calls  chan func()
+	done   chan struct{}  // closed when the owner takes no more
+	beside sync.WaitGroup // what waits for a record or checks a PIN
 
 	// All below belongs to Run's goroutine.
 	ctx     context.Context // Run's
 	started time.Time
+	began   int64 // Unix milliseconds: the wall clock at the start, as it is set now
+	trust   access.Trust
+	panel   *panel.Panel
 	doors   map[string]*ownDoor
-	codes   *access.Codes
-	seq     uint64
-	offset  time.Duration // of the wall clock against the monotonic one
 }
 
+// ownDoor is what a door's wires were told.
 type ownDoor struct {
-	name     string
 	hardware Door
-	state    door.State
-	contact  door.Settle
-	rex      door.Settle
-	fault    bool          // the relay could not be driven
-	retry    time.Duration // then, while it could not
+	outputs  [3]output // by panel.Output
+	typing   [2]typing // on the way in and out
+}
+
+type output struct {
+	relay     Relay
+	part      string // as faults name it
+	energised bool
+	fault     bool          // it could not be driven
+	retry     time.Duration // then, while it could not
 }
 
 // ErrStopped says that the controller runs no more.
 var ErrStopped = errors.New("the controller has stopped")
 
 const (
-	defaultStrike   = 5 * time.Second // where no policy names the door, for the way out
-	defaultHeldOpen = 30 * time.Second
-	relayRetry      = time.Second
-	clockTolerance  = 2 * time.Second
+	relayRetry = time.Second
+	// clockTolerance is how far the log's clock and the system's may part before
+	// the log's is set.
+	clockTolerance = 500 * time.Millisecond
 )
 
 // New makes a controller. Nothing moves before Run.
 func New(cfg Config) *Controller {
-	c := &Controller{
-		cfg: cfg, calls: make(chan func()), done: make(chan struct{}),
-		doors: map[string]*ownDoor{}, codes: access.NewCodes(cfg.Reached),
+	c := &Controller{cfg: cfg, calls: make(chan func()), done: make(chan struct{}), doors: map[string]*ownDoor{}}
+	doors := map[string]panel.Hardware{}
+	for name, h := range cfg.Doors {
+		doors[name] = panel.Hardware{FailSafe: h.FailSafe, Contact: h.Contact}
+		part := "door/" + name + "/"
+		c.doors[name] = &ownDoor{hardware: h, outputs: [3]output{
+			panel.Lock:     {relay: h.Relay, part: part + "relay"},
+			panel.Operator: {relay: h.Operator, part: part + "operator"},
+			panel.Sounder:  {relay: h.Sounder, part: part + "sounder"},
+		}}
 	}
-	for name, hardware := range cfg.Doors {
-		c.doors[name] = &ownDoor{name: name, hardware: hardware}
-	}
+	c.panel = panel.New(panel.Config{
+		Node: cfg.Node, Gateway: cfg.Name, Doors: doors, Presence: cfg.Presence, Reached: cfg.Reached, Software: cfg.Software,
+	})
 	return c
 }
 
 // Run locks every door, writes the Boot entry and owns the doors until ctx
 // ends; then it locks them again. It may be called once.
 func (c *Controller) Run(ctx context.Context) error {
-	defer c.recording.Wait()
+	defer c.beside.Wait()
 	defer close(c.done)
 	c.ctx, c.started = ctx, time.Now()
-	for _, d := range c.doors {
-		c.drive(d, false)
-	}
 	clock := c.cfg.Clock()
-	c.offset = c.clockOffset(clock)
-	c.boot(clock)
+	c.began, c.trust = clock.Now.UnixMilli(), clock.Trust
+	c.step(panel.Started{Basis: c.basis()})
 	wake := time.NewTimer(0)
 	defer wake.Stop()
 	second := time.NewTicker(time.Second)
@@ -127,26 +153,19 @@ func (c *Controller) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			c.lockAll()
+			c.step(panel.Stopped{})
+			c.retryRelays(true)
 			return nil
 		case call := <-c.calls:
 			call()
 		case <-wake.C:
-			c.tick()
+			c.step(panel.Ticked{})
 		case <-second.C:
-			c.watchClock()
-			c.tick()
+			c.refresh()
+			c.retryRelays(false)
+			c.step(panel.Ticked{})
 		}
 		wake.Reset(c.untilWake())
-	}
-}
-
-func (c *Controller) lockAll() {
-	for _, d := range c.doors {
-		if d.fault {
-			c.drive(d, false)
-		}
-		c.step(d, door.Event{Kind: door.Cancelled}, nil)
 	}
 }
 
@@ -181,143 +200,167 @@ func (c *Controller) Ping(ctx context.Context) error {
 	}
 }
 
+// Refresh takes in a new view of the roster now, and not with the next
+// presentation or second.
+func (c *Controller) Refresh(ctx context.Context) error { return c.post(ctx, c.refresh) }
+
 // Fault records that a part stopped working, or works again.
 func (c *Controller) Fault(ctx context.Context, part, what string, cleared bool) error {
 	return c.post(ctx, func() { c.recordFault(part, what, cleared) })
 }
 
+// Input tells of an input's level; door is empty for the gateway's own, and start
+// is true for the level that was found when the input was opened, which is what
+// comes first of each. It may bounce.
+func (c *Controller) Input(ctx context.Context, name string, input panel.Input, line door.Line, start bool) error {
+	return c.post(ctx, func() { c.step(panel.Moved{Door: name, Input: input, Line: line, Start: start}) })
+}
+
+// Generation is that of the roster's view that decisions are made on now.
+func (c *Controller) Generation() uint64 { return c.cfg.Roster.View().Generation }
+
 func (c *Controller) recordFault(part, what string, cleared bool) {
 	c.record(&ledger.Fault{Part: ledger.CleanText(part, 100), What: ledger.CleanText(what, 400), Cleared: cleared})
 }
 
-func (c *Controller) boot(clock roster.Clock) {
-	b := &ledger.Boot{Software: c.cfg.Software, Kinds: ledger.KnownKinds(), Clock: "unknown"}
-	if clock.Known {
-		b.Clock = "known"
+func (c *Controller) basis() *access.Basis { return &c.cfg.Roster.View().Basis }
+
+// refresh takes in the roster's newest view, what the system's clock shows, and
+// what it is worth: a time is never trusted as another one is.
+func (c *Controller) refresh() {
+	clock, b := c.cfg.Clock(), c.basis()
+	change := func() {
+		c.trust = clock.Trust
+		c.step(panel.Changed{Basis: b})
 	}
-	if p := c.cfg.Roster.View().Policy; p != nil {
-		b.Policy = p.Version
+	if clock.Trust < c.trust { // no new time is trusted as the one before it was
+		change()
 	}
-	c.record(b)
+	c.follow(clock.Now)
+	if b != c.panel.Basis() || clock.Trust != c.trust {
+		change()
+	}
 }
 
-// policyDoor is the door in the policy of a view, or nil if the policy does not
-// give it to this gateway.
-func (c *Controller) policyDoor(v *roster.View, name string) *policy.Door {
-	if v.Policy == nil {
-		return nil
-	}
-	d := v.Policy.Doors[name]
-	if d == nil || d.Gateway != c.cfg.Name {
-		return nil
-	}
-	return d
+// up is the time since the start in whole milliseconds, on the monotonic clock.
+func (c *Controller) up() time.Duration { return time.Since(c.started).Truncate(time.Millisecond) }
+
+// moment is now, by the log's clock: it runs with the monotonic clock and is set
+// by ClockSteps alone, so that a log tells when everything happened, and after
+// what time.
+func (c *Controller) moment() panel.Moment {
+	up := c.up()
+	now := time.UnixMilli(c.began + up.Milliseconds())
+	return panel.Moment{Up: up, Clock: access.Clock{Now: now, Trust: c.trust}, Age: c.panel.Basis().Age(now)}
 }
 
-func (c *Controller) doorConfig(d *ownDoor) door.Config {
-	cfg := door.Config{Strike: defaultStrike, HeldOpen: defaultHeldOpen, HasContact: d.hardware.Contact}
-	if p := c.policyDoor(c.cfg.Roster.View(), d.name); p != nil {
-		cfg.Strike, cfg.HeldOpen = p.Strike, p.HeldOpen
+// follow sets the log's clock when the system's has been set.
+func (c *Controller) follow(now time.Time) {
+	from, to := c.moment().MS(), now.UnixMilli()
+	if d := time.Duration(to-from) * time.Millisecond; d.Abs() > clockTolerance {
+		c.began += to - from
+		c.step(panel.ClockSet{From: from, To: to})
 	}
-	return cfg
 }
 
-// step feeds a door's machine and does what it says: the lock, then first, then
-// what is told.
-func (c *Controller) step(d *ownDoor, e door.Event, first ledger.Body) {
-	e.At = c.up()
-	var actions []door.Action
-	d.state, actions = door.Step(c.doorConfig(d), d.state, e)
-	for _, a := range actions {
-		if a.Do == door.Lock || a.Do == door.Unlock {
-			c.drive(d, a.Do == door.Unlock)
-		}
-	}
-	if first != nil {
-		c.record(first)
-	}
-	for _, a := range actions {
+// step feeds the panel and does what it says.
+func (c *Controller) step(e panel.Event) {
+	m := c.moment()
+	for _, a := range c.panel.Step(m, e) {
+		d := c.doors[a.Door]
 		switch a.Do {
-		case door.Enter, door.Lapse:
-			c.record(&ledger.Passage{Seq: a.Grant.Seq, Door: d.name, Exit: a.Grant.Exit, Entered: a.Do == door.Enter})
-		case door.Change:
-			c.record(&ledger.DoorState{Door: d.name, State: a.Name.String()})
-		}
-	}
-}
-
-// open lets a granted decision through: the lock, then the record.
-func (c *Controller) open(d *ownDoor, decision *ledger.Decision) {
-	grant := door.Grant{Seq: decision.Seq, Exit: decision.Exit}
-	c.step(d, door.Event{Kind: door.Granted, Grant: grant}, decision)
-}
-
-// drive moves the lock. A relay that fails is tried again every second until
-// it obeys.
-func (c *Controller) drive(d *ownDoor, unlock bool) {
-	err := d.hardware.Relay.Set(unlock != d.hardware.FailSafe)
-	if err != nil {
-		d.retry = c.up() + relayRetry
-	}
-	if failed := err != nil; failed != d.fault {
-		d.fault = failed
-		what := "the relay obeys again"
-		if failed {
-			what = fmt.Sprintf("the relay cannot be driven: %v", err)
-		}
-		c.cfg.Log.Warn(what, "door", d.name)
-		c.recordFault("door/"+d.name+"/relay", what, !failed)
-	}
-}
-
-// tick does what has come due.
-func (c *Controller) tick() {
-	now := c.up()
-	for _, d := range c.doors {
-		if d.fault && now >= d.retry {
-			c.drive(d, d.state.Unlocked())
-		}
-		c.settle(d)
-		if at, ok := d.state.Wake(); ok && now >= at {
-			c.step(d, door.Event{Kind: door.Tick}, nil)
+		case panel.Drive:
+			c.drive(&d.outputs[a.Output], a.Energised)
+		case panel.Show:
+			c.show(d, a.Exit, a.Signal, a.Loop)
+		case panel.Record:
+			c.recordAt(a.Body, m.Clock.Now)
+		case panel.RecordFirst:
+			c.recordFirst(a.Body, a.Seq, m.Clock.Now)
 		}
 	}
 }
 
 func (c *Controller) untilWake() time.Duration {
-	wake := c.up() + time.Hour
+	at, ok := c.panel.Wake()
+	if !ok {
+		return time.Hour
+	}
+	// Moments are whole milliseconds: to come too early is to come twice.
+	return max(at-time.Since(c.started), 0) + time.Millisecond
+}
+
+// drive moves a relay. One that fails is tried again every second until it obeys.
+func (c *Controller) drive(o *output, energised bool) {
+	o.energised = energised
+	if o.relay == nil {
+		return
+	}
+	err := o.relay.Set(energised)
+	if err != nil {
+		o.retry = c.up() + relayRetry
+	}
+	if failed := err != nil; failed != o.fault {
+		o.fault = failed
+		what := "the relay obeys again"
+		if failed {
+			what = "the relay cannot be driven: " + err.Error()
+		}
+		c.cfg.Log.Warn(what, "part", o.part)
+		c.recordFault(o.part, what, !failed)
+	}
+}
+
+func (c *Controller) retryRelays(now bool) {
 	for _, d := range c.doors {
-		for _, wakes := range [...]func() (time.Duration, bool){d.state.Wake, d.contact.Wake, d.rex.Wake} {
-			if at, ok := wakes(); ok {
-				wake = min(wake, at)
+		for i := range d.outputs {
+			if o := &d.outputs[i]; o.fault && (now || c.up() >= o.retry) {
+				c.drive(o, o.energised)
 			}
 		}
 	}
-	return max(wake-c.up(), 0)
 }
 
-// up is the time since the start, on the monotonic clock.
-func (c *Controller) up() time.Duration { return time.Since(c.started) }
-
-func (c *Controller) clockOffset(clock roster.Clock) time.Duration {
-	return time.Duration(clock.Now.UnixNano()) - c.up()
-}
-
-// watchClock notices a wall clock that was set.
-func (c *Controller) watchClock() {
-	clock := c.cfg.Clock()
-	offset := c.clockOffset(clock)
-	if d := offset - c.offset; d < -clockTolerance || d > clockTolerance {
-		c.record(&ledger.ClockStep{From: clock.Now.Add(-d).UnixMilli(), To: clock.Now.UnixMilli()})
+func (c *Controller) show(d *ownDoor, exit bool, s policy.Signal, loop bool) {
+	r := d.hardware.In
+	if exit {
+		r = d.hardware.Out
 	}
-	c.offset = offset
+	if r == nil {
+		return
+	}
+	feedback := policy.DefaultFeedback()
+	if p := c.panel.Basis().Policy; p != nil {
+		feedback = p.Feedback
+	}
+	r.Show(feedback[s], loop)
 }
 
-func (c *Controller) record(b ledger.Body) {
-	if err := c.cfg.Journal.Record(b, c.cfg.Clock().Now); err != nil {
+func (c *Controller) record(b ledger.Body) { c.recordAt(b, c.moment().Clock.Now) }
+
+func (c *Controller) recordAt(b ledger.Body, at time.Time) {
+	if err := c.cfg.Journal.Record(b, at); err != nil {
 		c.cfg.Log.Error("not recorded", "kind", b.Kind().String(), "err", err)
 	}
 }
 
-// Generation is that of the roster's view that decisions are made on now.
-func (c *Controller) Generation() uint64 { return c.cfg.Roster.View().Generation }
+// recordFirst waits, beside the owner, until a decision is durable, and tells
+// the panel.
+func (c *Controller) recordFirst(b ledger.Body, seq uint64, at time.Time) {
+	ctx := c.ctx
+	c.beside.Go(func() {
+		recording, cancel := context.WithTimeout(ctx, recordPatience)
+		defer cancel()
+		err := c.cfg.Journal.RecordFirst(recording, b, at)
+		if err != nil {
+			c.cfg.Log.Error("what opens only on record stays shut", "err", err)
+		}
+		if err := c.post(context.WithoutCancel(ctx), func() { c.step(panel.Recorded{Seq: seq, OK: err == nil}) }); err != nil {
+			c.cfg.Log.Error("a recorded opening came too late", "err", err)
+		}
+	})
+}
+
+// recordPatience is how long somebody stands at a door whose disk does not
+// answer.
+const recordPatience = 5 * time.Second

@@ -13,16 +13,14 @@
 //	  holder (Roster: one query)
 //	  signature (passport)
 //	               └─ post ──►  stamp the time
-//	                            access.Decide   → Verdict
-//	                            access.Codes    (a code opens once)
-//	                            door.Step       → actions
+//	input ── Input ─── post ──► panel.Step      → actions
+//	keypad ─ Key ───── post ──►   access.Decide   → Verdict
+//	timer ────────────────────►   access.Codes    (a code opens once)
+//	                              door.Step       → lock, passage
 //	                            Relay.Set       ◄─ the door moves here
+//	                            Reader.Show
 //	                            Journal.Record ───────────────────► group commit,
-//	contact ── Contact ─ post ► door.Settle
-//	                            door.Step       → passage            signed head
-//	REX ────── Rex ───── post ► door.Settle
-//	                            door.Step       → unlock
-//	timer ────────────────────► door.Step       → relock
+//	                                                                signed head
 //
 // Nothing between frame and relay waits for a disk or a network, unless the
 // policy says that a door's openings are recorded first. Whoever posts has
@@ -31,9 +29,10 @@
 // that moment.
 //
 // The controller opens no device and no file: it is given a [Relay] for each
-// door, a [Roster] and a [Journal], and its caller wires readers and contacts
+// door, a [Roster] and a [Journal], and its caller wires readers and inputs
 // to its methods (cmd/internal/gateway does).
 //
-// What decides is pure and lives beside: policy, access, door. What a gateway
-// knows of people lives in roster.
+// What decides is pure and lives beside: policy, access, door, and panel, which
+// puts them together for all doors; the Controller is only its shell. What a
+// gateway knows of people lives in roster.
 package edge

@@ -1,27 +1,18 @@
 package edge_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"tombolo/edge"
 	"tombolo/edge/access"
 	"tombolo/edge/policy"
 	"tombolo/edge/roster"
-	"tombolo/hw/sim"
 	"tombolo/passport"
-	"tombolo/passport/qr"
 	"tombolo/sync/ledger"
 )
 
@@ -119,24 +110,24 @@ type journal struct {
 }
 
 type record struct {
-	at   time.Time
+	at   time.Time // as the controller stamped it
 	body ledger.Body
 }
 
-func (j *journal) add(b ledger.Body) error {
+func (j *journal) add(b ledger.Body, at time.Time) error {
 	if _, err := ledger.MarshalBody(b); err != nil || !b.Kind().In(ledger.DoorLog) {
 		j.t.Errorf("no door log takes this %v: %v", b.Kind(), err)
 		return err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.records = append(j.records, record{time.Now(), b})
+	j.records = append(j.records, record{at, b})
 	return nil
 }
 
-func (j *journal) Record(b ledger.Body, _ time.Time) error { return j.add(b) }
+func (j *journal) Record(b ledger.Body, at time.Time) error { return j.add(b, at) }
 
-func (j *journal) RecordFirst(ctx context.Context, b ledger.Body, _ time.Time) error {
+func (j *journal) RecordFirst(ctx context.Context, b ledger.Body, at time.Time) error {
 	j.mu.Lock()
 	gate, err := j.gate, j.err
 	j.mu.Unlock()
@@ -150,7 +141,7 @@ func (j *journal) RecordFirst(ctx context.Context, b ledger.Body, _ time.Time) e
 	if err != nil {
 		return err
 	}
-	return j.add(b)
+	return j.add(b, at)
 }
 
 // take returns what was recorded since, and forgets it.
@@ -161,172 +152,26 @@ func (j *journal) take() (out []record) {
 	return out
 }
 
-// rig is a controller in a bubble with a simulated board, and a resident.
-type rig struct {
-	t       *testing.T
-	board   *sim.Board
-	relays  map[string]*sim.Relay
-	journal *journal
-	people  *people
-	*edge.Controller
-	ctx  context.Context
-	stop func() // locks everything and waits
-	log  *bytes.Buffer
-
-	mu     sync.Mutex
-	offset time.Duration // of the wall clock
-	known  bool
-
-	phone *passport.SoftKey
-	card  *passport.SoftKey
-	nonce uint64
+// reader is a Reader that notes what it is shown.
+type reader struct {
+	mu    sync.Mutex
+	shown []string // names of signals; … where it is shown again and again
 }
 
-const failSafe = "back" // of the doors' locks the only one
-
-// bubble runs a test with doors front and back and, unless doors is empty, a
-// policy of these. It begins a minute after the start, so that codes open.
-func bubble(t *testing.T, doors []string, f func(*rig), change ...func(*edge.Config)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, known: true, relays: map[string]*sim.Relay{}, journal: &journal{t: t}, log: &bytes.Buffer{}}
-		r.phone, r.card = softKey(t, passport.KindPhone, 1), softKey(t, passport.KindHalo, 2)
-		r.people = &people{view: &roster.View{Generation: 1}, holders: map[passport.KeyID]access.Holder{}}
-		if len(doors) > 0 {
-			r.people.view.Policy = parsePolicy(t, doors...)
+func (d *reader) Show(p policy.Pattern, loop bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	word := p.String()
+	for s, pattern := range policy.DefaultFeedback() {
+		if pattern.String() == word {
+			word = policy.Signal(s).String()
+			break
 		}
-		r.admit(r.phone, passport.ModeTap|passport.ModeWindow)
-		r.admit(r.card, passport.ModeTap)
-		r.board = sim.New(sim.Config{Relays: []string{"front", "back"}})
-		cfg := edge.Config{
-			Community: community, Node: node, Gateway: self, Name: "gw1", Doors: map[string]edge.Door{},
-			Roster: r.people, Journal: r.journal, Clock: r.clock, Software: "test", Log: slog.New(slog.NewTextHandler(r.log, nil)),
-		}
-		for _, name := range []string{"front", "back"} {
-			relay, err := r.board.OpenRelay(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.relays[name] = relay
-			cfg.Doors[name] = edge.Door{Relay: relay, FailSafe: name == failSafe, Contact: true}
-		}
-		for _, c := range change {
-			c(&cfg)
-		}
-		r.Controller = edge.New(cfg)
-		var cancel context.CancelFunc
-		r.ctx, cancel = context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- r.Run(r.ctx) }()
-		r.stop = sync.OnceFunc(func() {
-			cancel()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		})
-		time.Sleep(time.Minute)
-		synctest.Wait()
-		f(r)
-		r.stop()
-		for name, relay := range r.relays {
-			if r.board.Energised(name) != (name == failSafe) {
-				t.Errorf("the %s door is not locked in the end", name)
-			}
-			if err := errors.Join(relay.Set(false), relay.Close()); err != nil {
-				t.Error(err)
-			}
-		}
-		r.board.Check(t)
-	})
-}
-
-func softKey(t testing.TB, kind passport.KeyKind, seed byte) *passport.SoftKey {
-	t.Helper()
-	k, err := passport.GenerateSoftKey(kind, rand.NewChaCha8([32]byte{seed}))
-	if err != nil {
-		t.Fatal(err)
 	}
-	return k
-}
-
-func (r *rig) clock() roster.Clock {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return roster.Clock{Now: time.Now().Add(r.offset), Known: r.known}
-}
-
-func (r *rig) set(f func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f()
-}
-
-// admit puts a key of passport 7 into the roster.
-func (r *rig) admit(k *passport.SoftKey, mode passport.Mode) {
-	id := k.Key().ID()
-	r.people.holders[id] = access.Holder{
-		Known: true, KeyID: id, ByOwner: true, Admitted: true, Class: "resident", NotAfter: 1 << 40,
-		Delegation: passport.Delegation{Passport: 7, Key: k.Key(), NotAfter: 1 << 40, Mode: mode},
+	if loop {
+		word += "…"
 	}
-}
-
-func (r *rig) statement(target passport.Target) passport.WindowStatement {
-	r.nonce++
-	s := passport.WindowStatement{Community: community, Passport: 7, Target: target, Start: uint32(r.clock().Now.Unix()), Length: 20}
-	binary.BigEndian.PutUint64(s.Nonce[:], r.nonce)
-	return s
-}
-
-func (r *rig) frame(w passport.Window) []byte { return []byte(qr.Encode(w)) }
-
-// code is a fresh code of the phone for the node.
-func (r *rig) code() []byte {
-	r.t.Helper()
-	w, err := passport.SignWindow(r.phone, r.statement(passport.NodeTarget(node)))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return r.frame(w)
-}
-
-// show presents a frame and waits until all that follows at once has happened.
-func (r *rig) show(door string, exit bool, frame []byte) *ledger.Decision {
-	r.t.Helper()
-	r.journal.take()
-	if err := r.Code(r.ctx, door, exit, frame); err != nil {
-		r.t.Fatal(err)
-	}
-	synctest.Wait()
-	return r.decision()
-}
-
-// tap presents a key to a challenge that was made for a door.
-func (r *rig) tap(door, asked string, k *passport.SoftKey) *ledger.Decision {
-	r.t.Helper()
-	r.journal.take()
-	r.nonce++
-	var nonce [32]byte
-	binary.BigEndian.PutUint64(nonce[:], r.nonce)
-	c := r.Challenge(asked, nonce)
-	sig, err := k.Sign(c.Sum())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if err := r.Tap(r.ctx, door, false, c, k.Key(), sig); err != nil {
-		r.t.Fatal(err)
-	}
-	synctest.Wait()
-	return r.decision()
-}
-
-// decision is the only one in the journal, which keeps what it holds.
-func (r *rig) decision() *ledger.Decision {
-	r.t.Helper()
-	all := decisions(r.journal.peek())
-	if len(all) != 1 {
-		r.t.Fatalf("%d decisions: %s", len(all), words(r.journal.peek()))
-	}
-	return all[0]
+	d.shown = append(d.shown, word)
 }
 
 func (j *journal) peek() []record {
@@ -343,17 +188,6 @@ func decisions(records []record) (out []*ledger.Decision) {
 	}
 	return out
 }
-
-// expect holds a decision against what it should be.
-func (r *rig) expect(what string, d *ledger.Decision, granted bool, want access.Reason) {
-	r.t.Helper()
-	if d.Granted != granted || d.Reason != want.String() {
-		r.t.Errorf("%s: granted %v, %s; want %v, %v", what, d.Granted, d.Reason, granted, want)
-	}
-}
-
-// unlocked tells a lock's state from its relay.
-func (r *rig) unlocked(door string) bool { return r.board.Energised(door) != (door == failSafe) }
 
 // words says records in few words, one line.
 func words(records []record) string {
@@ -374,8 +208,14 @@ func words(records []record) string {
 			out = append(out, fmt.Sprintf("%s %d", word, b.Seq))
 		case *ledger.DoorState:
 			out = append(out, b.State)
-		case *ledger.Input:
-			out = append(out, fmt.Sprintf("%s %v", b.Input, b.Active))
+		case *ledger.Line:
+			out = append(out, strings.TrimSpace(b.Door+" "+b.Input+" "+b.State))
+		case *ledger.Opening:
+			out = append(out, fmt.Sprintf("opening %d", b.Seq))
+		case *ledger.PassUsed:
+			out = append(out, fmt.Sprintf("pass used %d", b.Seq))
+		case *ledger.Basis:
+			out = append(out, "basis "+b.Clock)
 		case *ledger.Fault:
 			word := "fault "
 			if b.Cleared {
@@ -387,12 +227,4 @@ func words(records []record) string {
 		}
 	}
 	return strings.Join(out, ", ")
-}
-
-func (r *rig) recorded(what, want string) {
-	r.t.Helper()
-	synctest.Wait()
-	if got := words(r.journal.take()); got != want {
-		r.t.Errorf("%s: recorded\n     %s\nwant %s", what, got, want)
-	}
 }

@@ -101,7 +101,7 @@ func TestHomeBypassesEverything(t *testing.T) {
 
 	people := must(roster.Open(roster.Config{Path: filepath.Join(t.TempDir(), "roster.db"), Source: stored{s}, Community: isle, Node: casa}))
 	defer people.Close()
-	if v := must(people.Project(roster.Clock{Now: time.Now(), Known: true})); len(v.Problems) != 0 {
+	if v := must(people.Project(access.Clock{Now: time.Now(), Trust: access.TrustNTP})); len(v.Problems) != 0 {
 		t.Fatal(v.Problems)
 	}
 	board := sim.New(sim.Config{Relays: []string{"front", "back"}})
@@ -112,11 +112,10 @@ func TestHomeBypassesEverything(t *testing.T) {
 		defer relay.Close()
 		doors[name] = edge.Door{Relay: relay, Contact: true}
 	}
-	known := false
 	c := edge.New(edge.Config{
 		Community: passport.CommunityID(isle), Node: passport.NodeID(casa), Gateway: self, Name: "gw1", Doors: doors,
 		Roster: people, Journal: journal, Software: "test", Log: slog.New(slog.DiscardHandler),
-		Clock: func() roster.Clock { return roster.Clock{Now: time.Now(), Known: known} },
+		Clock: func() access.Clock { return access.Clock{Now: time.Now()} },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

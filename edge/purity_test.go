@@ -21,12 +21,15 @@ const module = "tombolo"
 // read no clock. Besides the list below they may import what is named here, and
 // nothing else: what a library itself reaches is its own affair.
 var pure = map[string][]string{
-	"passport":    {"crypto", "crypto/ecdsa", "crypto/elliptic", "encoding", "encoding/json", "github.com/ethereum/go-ethereum/crypto"},
-	"passport/qr": {"tombolo/passport"},
-	"edge/access": {"container/heap", "tombolo/edge/policy", "tombolo/passport"},
-	"edge/door":   {},
-	"edge/policy": {"tombolo/edge/strict"},
-	"edge/strict": {"encoding", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "reflect"},
+	"passport":      {"crypto", "crypto/ecdsa", "crypto/elliptic", "encoding", "encoding/json", "github.com/ethereum/go-ethereum/crypto"},
+	"passport/qr":   {"tombolo/passport"},
+	"edge/access":   {"container/heap", "encoding/json", "tombolo/edge/policy", "tombolo/passport", "tombolo/sync/ledger"},
+	"edge/door":     {},
+	"edge/panel":    {"tombolo/edge/access", "tombolo/edge/door", "tombolo/edge/policy", "tombolo/passport", "tombolo/sync/ledger"},
+	"edge/pin":      {"crypto/ecdh", "crypto/hpke", "crypto/subtle", "golang.org/x/crypto/argon2", "tombolo/passport"}, // but for one ephemeral key, see its doc
+	"edge/policy":   {"tombolo/edge/schedule", "tombolo/edge/strict"},
+	"edge/schedule": {},
+	"edge/strict":   {"encoding", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "reflect"},
 	"sync/ledger": {"bufio", "crypto/ed25519", "encoding/base64", "github.com/fxamacker/cbor/v2",
 		"golang.org/x/mod/sumdb/note", "golang.org/x/mod/sumdb/tlog"},
 }

@@ -2,8 +2,10 @@ package edge
 
 import (
 	"context"
+	"errors"
 
 	"tombolo/edge/access"
+	"tombolo/edge/panel"
 	"tombolo/passport"
 )
 
@@ -16,7 +18,7 @@ func (c *Controller) Challenge(name string, nonce [32]byte) passport.Challenge {
 		Place:     passport.TapPlace(c.cfg.Gateway, passport.DoorTarget(c.cfg.Node, name)),
 		Nonce:     nonce,
 	}
-	if clock := c.cfg.Clock(); clock.Known {
+	if clock := c.cfg.Clock(); clock.Known() {
 		ch.Time = uint64(clock.Now.Unix())
 	}
 	return ch
@@ -28,45 +30,46 @@ func (c *Controller) Challenge(name string, nonce [32]byte) passport.Challenge {
 // APDUs and forgets it.
 func (c *Controller) Tap(ctx context.Context, name string, exit bool, ch passport.Challenge, key passport.Key, sig passport.Signature) error {
 	k := c.checkTap(name, ch, key, sig)
-	k.p.Exit = exit
-	return c.post(ctx, func() { c.decide(name, k) })
+	k.Exit = exit
+	return c.post(ctx, func() { c.decide(&k) })
 }
 
 func (c *Controller) checkTap(name string, ch passport.Challenge, key passport.Key, sig passport.Signature) checked {
-	k := checked{mode: "tap", p: access.Presentation{Mode: passport.ModeTap}}
+	k := checked{Presented: panel.Presented{Door: name, Mode: "tap", Presentation: access.Presentation{Mode: passport.ModeTap}}}
 	if own := c.Challenge(name, ch.Nonce); ch.Community != own.Community || ch.Place != own.Place {
-		k.reason = access.OutOfScope
+		k.Refused = access.OutOfScope
 		return k
 	}
-	tap, err := passport.NewTap(ch, key, sig)
-	if err != nil {
-		k.reason = access.Unreadable
-		return k
-	}
+	var err error
 	k.generation = c.cfg.Roster.View().Generation
-	if k.holder, err = c.cfg.Roster.ByKey(key.ID()); err != nil {
+	if k.Holder, err = c.cfg.Roster.ByKey(key.ID()); err != nil {
 		c.cfg.Log.Error("look up a holder", "err", err)
-		k.reason = access.Internal
+		k.Refused = access.Internal
 		return k
 	}
-	if !k.holder.Known {
-		k.reason = access.UnknownKey
+	if !k.Holder.Known {
+		k.Refused = access.UnknownKey
+		if key.Validate() != nil {
+			k.Refused = access.Unreadable
+		}
 		return k
 	}
 	// The kind says how the key signs; it is the wallet's word, not the card's.
-	verifier, err := passport.NewVerifier(k.holder.Delegation.Key)
-	if err == nil && k.holder.Delegation.Key != key {
-		err = passport.ErrKeyMismatch
-	}
-	if err == nil {
-		err = tap.Verify(verifier, ch.Community, ch.Place)
-	}
-	if err != nil {
-		k.reason = access.BadSignature
+	tap := passport.Tap{Nonce: ch.Nonce, Time: ch.Time, Key: key, Sig: sig}
+	err = tap.Verify(k.Holder.Delegation.Key.Once(), ch.Community, ch.Place)
+	switch {
+	case errors.Is(err, passport.ErrSignatureRange):
+		k.Refused = access.Unreadable
+		return k
+	case err != nil:
+		k.Refused = access.BadSignature
 		return k
 	}
-	if k.raw, err = tap.MarshalBinary(); err != nil {
-		k.reason = access.Internal
+	if curve := key.Kind.Curve(); curve == passport.Secp256k1 {
+		tap.Sig = sig.NormalizeLowS(curve) // the form in which it is stored
+	}
+	if k.Raw, err = tap.MarshalBinary(); err != nil {
+		k.Refused = access.Internal
 	}
 	return k
 }

@@ -108,8 +108,11 @@ func (c tools) doorLog(t *testing.T, ledgers []byte) string {
 				t.Fatal(err)
 			}
 			index++
-			if _, ok := body.(*ledger.ClockStep); ok {
+			switch body.(type) {
+			case *ledger.ClockStep:
 				steps++
+				continue
+			case *ledger.Basis: // follows each boot, and the clock's jump
 				continue
 			}
 			fmt.Fprintln(&out, words(body))
@@ -127,8 +130,8 @@ func words(body ledger.Body) string {
 		return fmt.Sprintf("begin: generation %d", b.Generation)
 	case *ledger.Boot:
 		return fmt.Sprintf("boot: clock %s, policy %d", b.Clock, b.Policy)
-	case *ledger.Input:
-		return fmt.Sprintf("%s: %s %t", b.Door, b.Input, b.Active)
+	case *ledger.Line:
+		return fmt.Sprintf("%s: %s %s", b.Door, b.Input, b.State)
 	case *ledger.Decision:
 		return fmt.Sprintf("%s: decision %d, %s, granted %t: %s", b.Door, b.Seq, b.Mode, b.Granted, b.Reason)
 	case *ledger.Passage:

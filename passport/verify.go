@@ -22,30 +22,35 @@ func signedDigest(kind KeyKind, c [32]byte) [32]byte {
 	return c
 }
 
-// Verifier checks signatures of one key. Making it costs a square root, so a
-// gateway keeps one for each key that it expects. It is not changed by use and
-// may be shared between goroutines. The zero Verifier verifies nothing.
+// Verifier checks signatures of one key. [NewVerifier] makes one to keep, with
+// what costs a square root done once; [Key.Once] makes one for a single check. It
+// is not changed by use and may be shared between goroutines. The zero Verifier
+// verifies nothing.
 type Verifier struct {
-	key   Key
-	id    KeyID
-	point [65]byte
-	p256  *ecdsa.PublicKey // nil for secp256k1
+	key  Key
+	id   KeyID
+	kept []byte           // the point uncompressed; nil if made by Once
+	p256 *ecdsa.PublicKey // nil for secp256k1, and if made by Once
 }
 
 // NewVerifier returns [ErrKeyKind] or [ErrPoint] for a key that is not valid.
 func NewVerifier(k Key) (Verifier, error) {
-	v := Verifier{key: k, id: k.ID()}
-	var err error
-	if v.point, err = uncompress(k.Kind, k.Point[:]); err != nil {
+	point, err := uncompress(k.Kind, k.Point[:])
+	if err != nil {
 		return Verifier{}, err
 	}
+	v := Verifier{key: k, id: k.ID(), kept: point[:]}
 	if k.Kind.Curve() == P256 {
-		if v.p256, err = ecdsa.ParseUncompressedPublicKey(elliptic.P256(), v.point[:]); err != nil {
+		if v.p256, err = ecdsa.ParseUncompressedPublicKey(elliptic.P256(), v.kept); err != nil {
 			return Verifier{}, err
 		}
 	}
 	return v, nil
 }
+
+// Once is a Verifier for one signature, for who knows too many keys to keep their
+// Verifiers. Whether the key is valid shows when it verifies.
+func (k Key) Once() Verifier { return Verifier{key: k, id: k.ID()} }
 
 // Key is the key that the Verifier was made for.
 func (v Verifier) Key() Key { return v.key }
@@ -62,8 +67,19 @@ func (v Verifier) KeyID() KeyID { return v.id }
 //     WebCrypto or a keystore signs with "ECDSA with SHA-256".
 //
 // A high s is accepted, as cards and phones emit it. It returns
-// [ErrSignatureRange] or [ErrSignature].
+// [ErrSignatureRange] or [ErrSignature]; a Verifier made by [Key.Once] for a key
+// that is not valid returns [ErrKeyKind] or [ErrPoint].
 func (v Verifier) Verify(c [32]byte, sig Signature) error {
+	err := v.verify(c, sig)
+	if err != nil && v.kept == nil {
+		if invalid := v.key.Validate(); invalid != nil {
+			return invalid
+		}
+	}
+	return err
+}
+
+func (v *Verifier) verify(c [32]byte, sig Signature) error {
 	curve := v.key.Kind.Curve()
 	if curve == 0 {
 		return ErrKeyKind
@@ -72,14 +88,11 @@ func (v Verifier) Verify(c [32]byte, sig Signature) error {
 		return err
 	}
 	digest := signedDigest(v.key.Kind, c)
-	var ok bool
+	ok := false
 	if curve == P256 {
-		var buf [72]byte
-		ok = ecdsa.VerifyASN1(v.p256, digest[:], sig.AppendDER(buf[:0]))
+		ok = v.verifyP256(digest, sig)
 	} else {
-		// VerifySignature refuses a high s, cards emit both.
-		sig = sig.NormalizeLowS(curve)
-		ok = crypto.VerifySignature(v.point[:], digest[:], sig[:])
+		ok = v.verifyK1(digest, sig)
 	}
 	if !ok {
 		return ErrSignature
@@ -87,14 +100,32 @@ func (v Verifier) Verify(c [32]byte, sig Signature) error {
 	return nil
 }
 
-// Verify is [Verifier.Verify] for a key that is used once.
-func (k Key) Verify(c [32]byte, sig Signature) error {
-	v, err := NewVerifier(k)
-	if err != nil {
-		return err
+func (v *Verifier) verifyP256(digest [32]byte, sig Signature) bool {
+	pub := v.p256
+	if pub == nil {
+		x, y := elliptic.UnmarshalCompressed(elliptic.P256(), v.key.Point[:])
+		if x == nil {
+			return false
+		}
+		pub = &ecdsa.PublicKey{Curve: elliptic.P256(), X: x, Y: y}
 	}
-	return v.Verify(c, sig)
+	var der [72]byte
+	return ecdsa.VerifyASN1(pub, digest[:], sig.AppendDER(der[:0]))
 }
+
+// verifyK1 lets libsecp256k1 uncompress the point: it is a tenth of its work.
+func (v *Verifier) verifyK1(digest [32]byte, sig Signature) bool {
+	// VerifySignature refuses a high s, cards emit both.
+	sig = sig.NormalizeLowS(Secp256k1)
+	point := v.kept
+	if point == nil {
+		point = v.key.Point[:]
+	}
+	return crypto.VerifySignature(point, digest[:], sig[:])
+}
+
+// Verify is [Verifier.Verify] for a key that is used once.
+func (k Key) Verify(c [32]byte, sig Signature) error { return k.Once().Verify(c, sig) }
 
 // PossessionPreimage is what a phone signs with "ECDSA with SHA-256" to prove
 // that it holds the door key of the delegation with this EIP-712 digest.

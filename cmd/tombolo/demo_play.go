@@ -57,7 +57,7 @@ func (d *demo) play() (err error) {
 			err = errors.Join(err, d.world.stop())
 		}
 	}()
-	for _, scene := range []func() error{d.afterStart, d.doors, d.refusals, d.nextWindow, d.codes, d.staleness, d.standing} {
+	for _, scene := range []func() error{d.afterStart, d.doors, d.refusals, d.nextWindow, d.codes, d.staleness, d.guest, d.lockdown, d.standing} {
 		if err := scene(); err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func doorOf(door string) string {
 // present does something at a reader and compares the decision, and that the
 // lock moved if it was a grant and did not if it was none.
 func (d *demo) present(what, door string, want access.Reason, do func() error) error {
-	expected := outcome(want <= access.Exit, want.String())
+	expected := outcome(want.Grants(), want.String())
 	d.tell(event{"event": "attempt", "what": what, "door": door, "expected": expected}, "%s → %s", what, expected)
 	before := len(d.moves(door))
 	if err := do(); err != nil {

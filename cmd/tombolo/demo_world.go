@@ -282,10 +282,7 @@ func (d *demo) start() error {
 	if err != nil {
 		return err
 	}
-	w.board = sim.New(sim.Config{
-		Relays: []string{"front/relay", "workshop/relay"},
-		Inputs: []string{"front/contact", "front/rex", "workshop/contact"},
-	})
+	w.board = sim.New(gateway.SimConfig(wires))
 	w.records = make(chan ledger.Body, 1024)
 	level := slog.LevelError + 1 // what goes wrong shows in the outcomes
 	w.gateway, err = gateway.Open(gateway.Config{

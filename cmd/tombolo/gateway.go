@@ -77,6 +77,9 @@ func (e *env) approve(f *folder.Folder, r folder.Request, out string, yes bool) 
 	if err != nil {
 		return err
 	}
+	if err := e.tellPins(f, r.Keys.Signing, false, "this gateway has no PIN of the passports %s: doors of it that ask for one stay shut to them until `tombolo pin set` was done again"); err != nil {
+		return err
+	}
 	return e.print(struct {
 		Gateway     string `json:"gateway"`
 		Fingerprint string `json:"fingerprint"`
@@ -135,6 +138,9 @@ func (e *env) gatewayRemove() *cobra.Command {
 					return err
 				}
 				if err := e.write(f, ledger.NodeLog, &ledger.GatewayRemoved{Gateway: g.Name, Signing: g.Keys.Signing, Why: why}); err != nil {
+					return err
+				}
+				if err := e.tellPins(f, g.Keys.Signing, true, "whoever has that gateway can find out the PINs of the passports %s: set others (`tombolo pin set`)"); err != nil {
 					return err
 				}
 				return e.print(gatewayRow{Gateway: g.Name, Fingerprint: folder.Fingerprint(g.Keys.Signing), Signing: g.Keys.Signing, Enrolled: stamp(g.Enrolled), Removed: stamp(e.Now()), Why: why},

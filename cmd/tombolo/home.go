@@ -28,6 +28,7 @@ type home struct {
 	Ends     stamp  `json:"ends"` // null: not ended
 	Why      string `json:"why,omitempty"`
 
+	owner  [20]byte // the wallet
 	notice time.Duration
 }
 
@@ -64,7 +65,7 @@ func homes(f *folder.Folder) ([]home, error) {
 			notice, wallet := time.Duration(b.Notice)*time.Second, walletName(b.Owner)
 			h := find(b.Door, b.Passport, wallet)
 			if h == nil {
-				h = &home{Door: b.Door, Passport: b.Passport, Wallet: wallet}
+				h = &home{Door: b.Door, Passport: b.Passport, Wallet: wallet, owner: b.Owner}
 				all = append(all, h)
 			} else if !h.over(r.Time) {
 				notice = max(notice, h.notice) // while a home lasts its notice only grows
@@ -125,13 +126,9 @@ func (e *env) homeAdd() *cobra.Command {
 			if err := e.homeDoor(f, door); err != nil {
 				return err
 			}
-			all, err := readMembers(f)
+			m, err := admittedMember(f, n)
 			if err != nil {
 				return err
-			}
-			m := all.byNumber[n]
-			if m == nil || !m.admitted() {
-				return fmt.Errorf("no issuer has admitted passport %d, as far as this folder knows: import the community's ledgers, or see `tombolo passport list`", n)
 			}
 			have, err := homes(f)
 			if err != nil {
@@ -160,22 +157,14 @@ func (e *env) homeAdd() *cobra.Command {
 
 // homeDoor holds a door against the newest policy.
 func (e *env) homeDoor(f *folder.Folder, door string) error {
-	signed, err := newestPolicy(f)
+	p, err := currentPolicy(f)
 	if err != nil {
+		return fmt.Errorf("%q: %w", door, err)
+	}
+	if err := inPolicy(p, "door", p.Doors, door); err != nil {
 		return err
 	}
-	if signed == nil {
-		return fmt.Errorf("no policy is signed yet, so there is no door %q: `tombolo node policy sign FILE` first", door)
-	}
-	p, err := signed.parse()
-	if err != nil {
-		return err
-	}
-	d := p.Doors[door]
-	if d == nil {
-		return fmt.Errorf("policy version %d knows no door %q%v", p.Version, door, strict.Hint(door, sortedKeys(p.Doors), "; it has no doors"))
-	}
-	if !d.Home {
+	if !p.Doors[door].Home {
 		return fmt.Errorf("door %q is no home by policy version %d: set home = true in the policy and sign it", door, p.Version)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+	_ "time/tzdata" // the zones of policies, where the machine has none
 
 	"golang.org/x/term"
 )

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,6 +20,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/edge/pin"
+	"tombolo/passport"
 	"tombolo/sync/ledger"
 	"tombolo/sync/store"
 )
@@ -34,6 +38,8 @@ func TestMain(m *testing.M) {
 		"keystore": tool(keystoreTool),
 		"gateway":  tool(gatewayTool),
 		"flip":     tool(flipTool),
+		"incident": tool(incidentTool),
+		"forget":   tool(forgetTool),
 	})
 }
 
@@ -110,7 +116,9 @@ func newKeystore(number, password string) ([]byte, error) {
 }
 
 // gatewayTool is the daemon's part: gateway new DIR NAME, gateway enrol DIR FILE,
-// gateway log DIR N (a door log of N decisions), gateway key DIR.
+// gateway log DIR N (a door log of N decisions), gateway key DIR, gateway old DIR
+// (it starts with software that knows no lockdown), gateway used DIR PASS (an
+// entry of a guest pass), gateway pin DIR PASSPORT DIGITS (what was typed there).
 func gatewayTool(args []string) error {
 	f, err := folder.Open(args[1], args[0] == "new")
 	if err != nil {
@@ -135,23 +143,83 @@ func gatewayTool(args []string) error {
 		name, err := f.Enrol(approval)
 		fmt.Println(name)
 		return err
+	case "old":
+		kinds := slices.DeleteFunc(ledger.KnownKinds(), func(k ledger.Kind) bool { return k >= ledger.KindLockdown && k <= ledger.KindPinSet })
+		return gatewayWrites(f, &ledger.Boot{Software: "tombolod 0.1", Kinds: kinds, Clock: "known"})
+	case "used":
+		id, err := ledger.ParsePassID(args[2])
+		if err != nil {
+			return err
+		}
+		return gatewayWrites(f, &ledger.PassUsed{Pass: id, Seq: 1})
+	case "pin":
+		return typed(f, args[2], args[3])
 	case "log":
 		n, err := strconv.Atoi(args[2])
 		if err != nil {
 			return err
 		}
-		a, err := f.Author(ledger.DoorLog)
-		if err != nil {
-			return err
-		}
-		drafts := []store.Draft{{Body: &ledger.Boot{Software: "tombolod test", Kinds: ledger.KnownKinds(), Clock: "known"}, Time: f.Now()}}
+		bodies := []ledger.Body{&ledger.Boot{Software: "tombolod test", Kinds: ledger.KnownKinds(), Clock: "known"}}
 		for i := range n {
-			drafts = append(drafts, store.Draft{Body: &ledger.Decision{Seq: uint64(i) + 1, Door: "front", Mode: "window", Granted: true, Reason: "granted", Passport: 1}, Time: f.Now()})
+			bodies = append(bodies, &ledger.Decision{Seq: uint64(i) + 1, Door: "front", Mode: "window", Granted: true, Reason: "granted", Passport: 1})
 		}
-		_, err = a.Append(drafts...)
-		return err
+		return gatewayWrites(f, bodies...)
 	}
 	return fmt.Errorf("gateway %s?", args[0])
+}
+
+func gatewayWrites(f *folder.Folder, bodies ...ledger.Body) error {
+	a, err := f.Author(ledger.DoorLog)
+	if err != nil {
+		return err
+	}
+	var drafts []store.Draft
+	for _, b := range bodies {
+		drafts = append(drafts, store.Draft{Body: b, Time: f.Now()})
+	}
+	_, err = a.Append(drafts...)
+	return err
+}
+
+// typed prints what a gateway finds of a PIN, by what its own key opens.
+func typed(f *folder.Folder, number, digits string) error {
+	n, err := strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		return err
+	}
+	key, err := f.Sealing()
+	if err != nil {
+		return err
+	}
+	self, err := f.Public(folder.SigningKey)
+	if err != nil {
+		return err
+	}
+	community, err := f.CommunityID()
+	if err != nil {
+		return err
+	}
+	node, err := f.NodeID()
+	if err != nil {
+		return err
+	}
+	o, err := readOrders(f, nil)
+	if err != nil {
+		return err
+	}
+	set, ok := o.pins[n]
+	if !ok {
+		return errors.New("no PIN")
+	}
+	for _, b := range set.body.Boxes {
+		if b.Gateway != self {
+			continue
+		}
+		s, err := pin.Open(key, b.Sealed, pin.Context{Community: passport.CommunityID(community), Node: passport.NodeID(node), Gateway: self, Passport: passport.ID(n)})
+		fmt.Println(s.Check(digits))
+		return err
+	}
+	return errors.New("not for this gateway")
 }
 
 // flipTool flips a bit of the byte after the nth occurrence of a text.

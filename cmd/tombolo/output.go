@@ -117,6 +117,19 @@ func (e *env) confirm(yes bool, what string, args ...any) error {
 	return nil
 }
 
+// askSecret has a line typed on the terminal, without an echo. Without a terminal
+// it says what there is instead.
+func (e *env) askSecret(prompt, instead string) (string, error) {
+	in, ok := e.In.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return "", errors.New(instead)
+	}
+	fmt.Fprint(e.Err, prompt)
+	b, err := term.ReadPassword(int(in.Fd()))
+	fmt.Fprintln(e.Err)
+	return string(b), err
+}
+
 // progress draws how far long work on a ledger is, on a terminal.
 func (e *env) progress() func(ledger.Origin, int64, int64) {
 	if !terminal(e.Err) {

@@ -34,6 +34,8 @@ func (s *signedPolicy) parse() (*policy.Policy, error) {
 	return policy.Parse(fmt.Sprintf("signed policy %d", s.version), s.file)
 }
 
+var errNoPolicy = errors.New("no policy is signed yet: `tombolo node policy sign FILE`")
+
 // newestPolicy is nil before the first one was signed.
 func newestPolicy(f *folder.Folder) (*signedPolicy, error) {
 	var best *signedPolicy
@@ -116,13 +118,29 @@ func (e *env) tellMistakes(err error) error {
 
 func (e *env) policyCheck() *cobra.Command {
 	var wired, gateway string
-	c := verb("check FILE", "Check a policy file and say in words what it does", func(_ *cobra.Command, args []string) error {
+	var q question
+	c := verb("check FILE", "Check a policy file and say in words what it does, or answer whether --who opens --door", func(c *cobra.Command, args []string) error {
+		if err := q.check(c); err != nil {
+			return err
+		}
 		if (wired == "") != (gateway == "") {
 			return usage("--wiring and --gateway go together: the gateway's gateway.toml and its name")
 		}
 		data, p, err := e.readPolicy(args[0])
 		if err != nil {
 			return err
+		}
+		if q.who != 0 {
+			if wired != "" {
+				return usage("--who asks about the policy, and --wiring about a gateway: ask one at a time")
+			}
+			return e.open(false, func(f *folder.Folder) error {
+				row, err := e.answer(f, p, &q)
+				if err != nil {
+					return err
+				}
+				return e.tellAnswer(row, p)
+			})
 		}
 		var problems []wiring.Problem
 		if wired != "" {
@@ -157,6 +175,7 @@ func (e *env) policyCheck() *cobra.Command {
 		}
 		return err
 	})
+	q.flags(c)
 	c.Flags().StringVar(&wired, "wiring", "", "hold it against this gateway.toml")
 	c.Flags().StringVar(&gateway, "gateway", "", "the gateway whose wiring it is")
 	return c
@@ -236,7 +255,7 @@ func (e *env) policyShow() *cobra.Command {
 				return err
 			}
 			if s == nil {
-				return errors.New("no policy is signed yet: `tombolo node policy sign FILE`")
+				return errNoPolicy
 			}
 			if explain {
 				p, err := s.parse()
@@ -275,8 +294,5 @@ func checkDoor(f *folder.Folder, door string) error {
 	if err != nil {
 		return err
 	}
-	if p.Doors[door] == nil {
-		return fmt.Errorf("policy version %d knows no door %q%v", p.Version, door, strict.Hint(door, sortedKeys(p.Doors), "; it has no doors"))
-	}
-	return nil
+	return inPolicy(p, "door", p.Doors, door)
 }

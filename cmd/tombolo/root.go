@@ -70,7 +70,8 @@ func (e *env) run(ctx context.Context, args []string) int {
 func (e *env) root() *cobra.Command {
 	root := group("tombolo", "An access-control system whose every word is signed",
 		e.communityCmd(), e.nodeCmd(), e.gatewayCmd(), e.homeCmd(),
-		e.passportCmd(), e.doorkeyCmd(), e.charterCmd(), e.ledgerCmd(), e.demoCmd())
+		e.doorCmd(), e.guestCmd(), e.barCmd(), e.forgiveCmd(), e.pinCmd(),
+		e.passportCmd(), e.doorkeyCmd(), e.charterCmd(), e.ledgerCmd(), e.logCmd(), e.demoCmd())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&e.dir, "dir", defaultDir(), "folder of keys and ledgers (TOMBOLO_DIR)")

@@ -103,9 +103,12 @@ type moment struct{ time.Time }
 
 var errMoment = errors.New(`want a time such as 2026-12-31, "2026-12-31 18:00" or 2026-12-31T18:00:00Z`)
 
-func (m *moment) Set(s string) error {
+func (m *moment) Set(s string) error { return m.setIn(s, time.Local) }
+
+// setIn reads a time of that zone, unless it says otherwise.
+func (m *moment) setIn(s string, zone *time.Location) error {
 	for _, layout := range []string{time.DateOnly, "2006-01-02 15:04", time.DateTime} {
-		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
 			m.Time = t
 			return m.bound()
 		}

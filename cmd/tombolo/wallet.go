@@ -9,13 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/accounts/keystore"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"tombolo/cmd/internal/folder"
 )
@@ -86,14 +84,7 @@ func (w *walletFlags) ask(e *env) (string, error) {
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}
-	in, ok := e.In.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return "", errors.New("the wallet has a password: name its file with --password-file, or type it on a terminal")
-	}
-	fmt.Fprintf(e.Err, "Password of %s: ", w.keystore)
-	b, err := term.ReadPassword(int(in.Fd()))
-	fmt.Fprintln(e.Err)
-	return string(b), err
+	return e.askSecret(fmt.Sprintf("Password of %s: ", w.keystore), "the wallet has a password: name its file with --password-file, or type it on a terminal")
 }
 
 // Errors of a keystore file.

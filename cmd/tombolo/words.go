@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 	"unicode"
 
 	"tombolo/passport"
@@ -55,6 +56,33 @@ func inWords(body ledger.Body) string {
 		return fmt.Sprintf("passport %d, wallet %s, behind %s, notice %d days", b.Passport, walletName(b.Owner), b.Door, b.Notice/86400)
 	case *ledger.HomeEnded:
 		return because(fmt.Sprintf("passport %d behind %s, not before %s", b.Passport, b.Door, when(unix(b.Ends))), b.Why)
+	case *ledger.Lockdown:
+		return because(fmt.Sprintf("%s, until %s", doorsInWords(b.Doors), when(unix(b.Ends))), b.Why)
+	case *ledger.LockdownLifted:
+		return because(doorsInWords(b.Doors), b.Why)
+	case *ledger.Bar:
+		if b.Ends == 0 {
+			return because(fmt.Sprintf("passport %d, lifted", b.Passport), b.Why)
+		}
+		return because(fmt.Sprintf("passport %d, until %s", b.Passport, when(unix(b.Ends))), b.Why)
+	case *ledger.GuestPass:
+		uses := "any number of entries"
+		if b.Uses > 0 {
+			uses = count(int(b.Uses), "entry", "entries")
+		}
+		return because(fmt.Sprintf("pass %s, passport %d, by %s, from %s until %s, %s", b.Pass.String()[:8], b.Passport, strings.Join(b.Levels, ", "), when(unix(b.NotBefore)), when(unix(b.NotAfter)), uses), b.Why)
+	case *ledger.GuestEnded:
+		return because("pass "+b.Pass.String()[:8], b.Why)
+	case *ledger.Forgive:
+		if b.Passport == 0 {
+			return because("everybody", b.Why)
+		}
+		return because(fmt.Sprintf("passport %d", b.Passport), b.Why)
+	case *ledger.PinSet:
+		if len(b.Boxes) == 0 {
+			return fmt.Sprintf("passport %d, cleared", b.Passport)
+		}
+		return fmt.Sprintf("passport %d, at %s", b.Passport, count(len(b.Boxes), "gateway", "gateways"))
 	case *ledger.Decision:
 		return decisionInWords(b)
 	case *ledger.Passage:
@@ -73,6 +101,20 @@ func inWords(body ledger.Body) string {
 		return fmt.Sprintf("%s %s %s", b.Door, b.Input, state)
 	case *ledger.Boot:
 		return fmt.Sprintf("%s, policy %d, clock %s", b.Software, b.Policy, b.Clock)
+	case *ledger.Basis:
+		return fmt.Sprintf("policy %d, clock %s, %s", b.Policy, b.Clock, count(len(b.Sources), "ledger", "ledgers"))
+	case *ledger.PassUsed:
+		return fmt.Sprintf("pass %s, decision %d", b.Pass.String()[:8], b.Seq)
+	case *ledger.Opening:
+		return fmt.Sprintf("%s, decision %d: recorded, and opens", b.Door, b.Seq)
+	case *ledger.Line:
+		where := b.Door
+		if where == "" {
+			where = "gateway"
+		}
+		return fmt.Sprintf("%s %s %s", where, b.Input, b.State)
+	case *ledger.ClockStep:
+		return fmt.Sprintf("from %s to %s", when(time.UnixMilli(b.From)), when(time.UnixMilli(b.To)))
 	case *ledger.Fault:
 		if b.Cleared {
 			return b.Part + " works again"
@@ -80,6 +122,20 @@ func inWords(body ledger.Body) string {
 		return b.Part + ": " + b.What
 	}
 	return fieldsInWords(body)
+}
+
+func doorsInWords(doors []string) string {
+	if len(doors) == 0 {
+		return "all doors"
+	}
+	return strings.Join(doors, ", ")
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 func because(what, why string) string {

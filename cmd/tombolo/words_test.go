@@ -25,6 +25,13 @@ var bodies = []ledger.Body{
 	&ledger.Policy{Version: 1, File: []byte("x")},
 	&ledger.Home{Door: "flat", Passport: 1, Owner: [20]byte{1}, Notice: 86400},
 	&ledger.HomeEnded{Door: "flat", Passport: 1},
+	&ledger.Lockdown{Doors: []string{"front"}, Ends: 1, Why: "drill"},
+	&ledger.LockdownLifted{},
+	&ledger.Bar{Passport: 1, Ends: 1, Why: "fight"},
+	&ledger.GuestPass{Pass: ledger.PassID{1}, Passport: 1, Levels: []string{"visitors"}, NotAfter: 1, Uses: 3, Why: "plumber"},
+	&ledger.GuestEnded{Pass: ledger.PassID{1}, Why: "done"},
+	&ledger.Forgive{Why: "drill"},
+	&ledger.PinSet{Passport: 1, Boxes: []ledger.PinBox{{Gateway: [32]byte{1}, Sealed: []byte{1}}}},
 	&ledger.Decision{Door: "front", Mode: "tap", Reason: "suspended"},
 	&ledger.Passage{Door: "front"},
 	&ledger.DoorState{Door: "front", State: "held open"},
@@ -33,6 +40,10 @@ var bodies = []ledger.Body{
 	&ledger.ClockStep{From: 1, To: 2},
 	&ledger.Fault{Part: "journal", What: "disk full"},
 	&ledger.ForkSeen{Evidence: []byte{1, 2}},
+	&ledger.Basis{Clock: "ntp", Policy: 2, Hash: make([]byte, 32), Sources: []ledger.Source{{Origin: "tombolo/v1/…", Size: 3}}},
+	&ledger.PassUsed{Pass: ledger.PassID{1}, Seq: 4},
+	&ledger.Opening{Seq: 4, Door: "front"},
+	&ledger.Line{Input: "mains", State: "cut"},
 }
 
 func TestEveryKindHasWords(t *testing.T) {
@@ -51,6 +62,40 @@ func TestEveryKindHasWords(t *testing.T) {
 	for _, k := range ledger.KnownKinds() {
 		if !seen[k] {
 			t.Errorf("no sample of %v", k)
+		}
+	}
+}
+
+func TestWords(t *testing.T) {
+	t.Parallel()
+	pass := ledger.PassID{0xab, 0xcd, 0xef, 1}
+	for _, c := range []struct {
+		body ledger.Body
+		want string
+	}{
+		{&ledger.Lockdown{Ends: 1_000_000, Why: "drill"}, "all doors, until " + when(unix(1_000_000)) + ": drill"},
+		{&ledger.Lockdown{Doors: []string{"back", "front"}, Ends: 1_000_000}, "back, front, until " + when(unix(1_000_000))},
+		{&ledger.LockdownLifted{Doors: []string{"front"}, Why: "over"}, "front: over"},
+		{&ledger.Bar{Passport: 7, Ends: 1_000_000, Why: "fight"}, "passport 7, until " + when(unix(1_000_000)) + ": fight"},
+		{&ledger.Bar{Passport: 7}, "passport 7, lifted"},
+		{&ledger.GuestPass{Pass: pass, Passport: 7, Levels: []string{"a", "b"}, NotAfter: 1_000_000, Uses: 1},
+			"pass abcdef01, passport 7, by a, b, from " + when(unix(0)) + " until " + when(unix(1_000_000)) + ", 1 entry"},
+		{&ledger.GuestPass{Pass: pass, Passport: 7, Levels: []string{"a"}, NotAfter: 1_000_000, Why: "plumber"},
+			"pass abcdef01, passport 7, by a, from " + when(unix(0)) + " until " + when(unix(1_000_000)) + ", any number of entries: plumber"},
+		{&ledger.GuestEnded{Pass: pass, Why: "done"}, "pass abcdef01: done"},
+		{&ledger.Forgive{Why: "drill"}, "everybody: drill"},
+		{&ledger.Forgive{Passport: 7, Why: "drill"}, "passport 7: drill"},
+		{&ledger.PinSet{Passport: 7}, "passport 7, cleared"},
+		{&ledger.PinSet{Passport: 7, Boxes: make([]ledger.PinBox, 2)}, "passport 7, at 2 gateways"},
+		{&ledger.Basis{Clock: "ntp", Policy: 2, Sources: make([]ledger.Source, 1)}, "policy 2, clock ntp, 1 ledger"},
+		{&ledger.PassUsed{Pass: pass, Seq: 4}, "pass abcdef01, decision 4"},
+		{&ledger.Opening{Seq: 4, Door: "front"}, "front, decision 4: recorded, and opens"},
+		{&ledger.Line{Door: "front", Input: "rex", State: "active"}, "front rex active"},
+		{&ledger.Line{Input: "mains", State: "cut"}, "gateway mains cut"},
+		{&ledger.ClockStep{From: 1_000_000_000, To: 2_000_000_000}, "from " + when(unix(1_000_000)) + " to " + when(unix(2_000_000))},
+	} {
+		if got := inWords(c.body); got != c.want {
+			t.Errorf("%v: %q, want %q", c.body.Kind(), got, c.want)
 		}
 	}
 }

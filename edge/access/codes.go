@@ -27,31 +27,42 @@ func NewCodes(reached time.Time) *Codes {
 	return &Codes{reached: reached.Unix(), seen: map[code]struct{}{}}
 }
 
-// Use refuses a code that was used, may have been used, or cannot be
-// remembered, and remembers it otherwise: call it for a grant alone. up is how
-// long the controller has been running: the start is reckoned back from now, so
-// that it moves with a clock that is set. A clock that is set back brings no
-// forgotten code back, not even over a restart, as far as reached is true.
-func (c *Codes) Use(now time.Time, up time.Duration, w passport.Window) Reason {
-	over := int64(w.Start) + 2*int64(w.Length) // as passport.Window.At
+// Check refuses a code that was used, may have been used, or cannot be
+// remembered. up is how long the controller has been running: the start is
+// reckoned back from now, so that it moves with a clock that is set. A clock
+// that is set back brings no forgotten code back, not even over a restart, as
+// far as reached is true.
+func (c *Codes) Check(now time.Time, up time.Duration, w passport.Window) Reason {
 	started := max(now.Add(-up).Unix(), c.reached)
 	c.forget(now.Unix())
-	used := code{w.Passport, w.Nonce}
-	_, seen := c.seen[used]
+	_, seen := c.seen[code{w.Passport, w.Nonce}]
 	switch {
 	case seen:
 		return CodeReplayed
-	case over <= c.horizon:
+	case over(w) <= c.horizon:
 		return CodeExpired
 	case int64(w.Start) <= started+int64(w.Length):
 		return CodeBeforeStart
 	case len(c.seen) >= MaxCodes:
 		return CodesFull
 	}
-	c.seen[used] = struct{}{}
-	heap.Push(&c.byEnd, end{over, used})
 	return None
 }
+
+// Same reports whether two codes are one.
+func Same(a, b passport.Window) bool { return a.Passport == b.Passport && a.Nonce == b.Nonce }
+
+// Use remembers a code that Check let pass and that opened.
+func (c *Codes) Use(w passport.Window) {
+	used := code{w.Passport, w.Nonce}
+	if _, seen := c.seen[used]; !seen {
+		c.seen[used] = struct{}{}
+		heap.Push(&c.byEnd, end{over(w), used})
+	}
+}
+
+// over is when a code's time is over, as passport.Window.At has it.
+func over(w passport.Window) int64 { return int64(w.Start) + 2*int64(w.Length) }
 
 // Len is the number of codes remembered.
 func (c *Codes) Len() int { return len(c.seen) }

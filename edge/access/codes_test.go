@@ -22,6 +22,15 @@ func code(nonce int, start int64) passport.Window {
 
 func at(seconds float64) time.Time { return now.Add(time.Duration(seconds * float64(time.Second))) }
 
+// present is what the panel does with a code that everything else lets in.
+func present(c *access.Codes, now time.Time, up time.Duration, w passport.Window) access.Reason {
+	r := c.Check(now, up, w)
+	if r == access.None {
+		c.Use(w)
+	}
+	return r
+}
+
 const long = 24 * time.Hour // up for so long that no start matters
 
 func TestCodes(t *testing.T) {
@@ -77,7 +86,7 @@ func TestCodes(t *testing.T) {
 			t.Parallel()
 			c := access.NewCodes(tt.reached)
 			for i, u := range tt.uses {
-				if got := c.Use(at(u.at), u.up, u.w); got != u.want {
+				if got := present(c, at(u.at), u.up, u.w); got != u.want {
 					t.Errorf("use %d: %v, want %v", i, got, u.want)
 				}
 			}
@@ -91,18 +100,38 @@ func TestCodesFull(t *testing.T) {
 	t.Parallel()
 	c := access.NewCodes(time.Time{})
 	for i := range access.MaxCodes {
-		if r := c.Use(now, long, code(i, int64(i%2))); r != access.None {
+		if r := present(c, now, long, code(i, int64(i%2))); r != access.None {
 			t.Fatalf("code %d: %v", i, r)
 		}
 	}
-	if r := c.Use(now, long, code(access.MaxCodes, 0)); r != access.CodesFull {
+	if r := present(c, now, long, code(access.MaxCodes, 0)); r != access.CodesFull {
 		t.Errorf("one more: %v", r)
 	}
-	if r := c.Use(now, long, code(17, 1)); r != access.CodeReplayed {
+	if r := present(c, now, long, code(17, 1)); r != access.CodeReplayed {
 		t.Errorf("one that was used: %v", r)
 	}
-	if r := c.Use(at(40), long, code(access.MaxCodes, 40)); r != access.None || c.Len() != access.MaxCodes/2+1 {
+	if r := present(c, at(40), long, code(access.MaxCodes, 40)); r != access.None || c.Len() != access.MaxCodes/2+1 {
 		t.Errorf("once half of them are over: %v, %d remembered", r, c.Len())
+	}
+}
+
+// TestCheckUsesNothing: a code that was only asked for opens as before; one that
+// was used twice is remembered once.
+func TestCheckUsesNothing(t *testing.T) {
+	t.Parallel()
+	c := access.NewCodes(time.Time{})
+	for range 3 {
+		if r := c.Check(now, long, code(1, 0)); r != access.None || c.Len() != 0 {
+			t.Fatalf("asked: %v, %d remembered", r, c.Len())
+		}
+	}
+	c.Use(code(1, 0))
+	c.Use(code(1, 0))
+	if r := c.Check(now, long, code(1, 0)); r != access.CodeReplayed || c.Len() != 1 {
+		t.Errorf("used: %v, %d remembered", r, c.Len())
+	}
+	if r := c.Check(at(40), long, code(2, 40)); r != access.None || c.Len() != 0 {
+		t.Errorf("once it is over: %v, %d remembered", r, c.Len())
 	}
 }
 
@@ -119,8 +148,8 @@ func TestCodesOpenOnce(t *testing.T) {
 		seconds := func(label string, least, most int) time.Duration {
 			return time.Duration(rapid.IntRange(least*1000, most*1000).Draw(t, label)) * time.Millisecond
 		}
-		use := func(w passport.Window) {
-			if w.At(wall.Unix()) != passport.WindowOK || c.Use(wall, up, w) != access.None {
+		show := func(w passport.Window) {
+			if w.At(wall.Unix()) != passport.WindowOK || present(c, wall, up, w) != access.None {
 				return
 			}
 			if opened[w.Nonce] {
@@ -136,11 +165,11 @@ func TestCodesOpenOnce(t *testing.T) {
 				w := code(len(pool), int64(wall.Sub(now)/time.Second)+int64(seconds("start", -45, 25)/time.Second))
 				w.Length = uint8(rapid.IntRange(passport.MinWindow, passport.MaxWindow).Draw(t, "length"))
 				pool = append(pool, w)
-				use(w)
+				show(w)
 			},
 			"again": func(*rapid.T) {
 				if len(pool) > 0 {
-					use(pool[rapid.IntRange(0, len(pool)-1).Draw(t, "which")])
+					show(pool[rapid.IntRange(0, len(pool)-1).Draw(t, "which")])
 				}
 			},
 			"wait": func(*rapid.T) {

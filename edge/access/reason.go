@@ -7,7 +7,7 @@ import "fmt"
 // something else. The numbers are not stored.
 type Reason uint8
 
-// The reasons. The first three are grants.
+// The reasons.
 const (
 	None Reason = iota
 	Granted
@@ -44,6 +44,30 @@ const (
 	NoPolicy
 	NotRecorded
 	Internal
+
+	PassbackNoted
+	Guest
+	Duress
+
+	Lockdown
+	Barred
+	OutsideHours
+	PassNotYet
+	PassOver
+	PassUsedUp
+	Passback
+	PassbackTimed
+	ZoneFull
+	Interlock
+	AwaitsPin
+	NoPin
+	WrongPin
+	PinLate
+	LockedOut
+	LockedOutDuress
+	AwaitsSecond
+	AwaitsEscort
+	Again
 )
 
 var reasons = [...]struct{ code, text string }{
@@ -81,6 +105,52 @@ var reasons = [...]struct{ code, text string }{
 	NoPolicy:        {"no-policy", "no signed policy names this door"},
 	NotRecorded:     {"not-recorded", "the door opens only once it is recorded, and that failed"},
 	Internal:        {"internal", "the gateway could not decide"},
+
+	PassbackNoted: {"passback-noted", "let in, though the passport is inside already"},
+	Guest:         {"guest", "a guest pass lets this passport in"},
+	Duress:        {"duress", "let in by a duress PIN: somebody may be in danger"},
+
+	Lockdown:        {"lockdown", "the door is under a lockdown"},
+	Barred:          {"barred", "a steward has barred the passport from this node"},
+	OutsideHours:    {"outside-hours", "the passport's levels have the door at other hours"},
+	PassNotYet:      {"pass-not-yet", "the guest pass begins later"},
+	PassOver:        {"pass-over", "the guest pass has ended"},
+	PassUsedUp:      {"pass-used-up", "the guest pass has no entry left"},
+	Passback:        {"passback", "the passport is inside already"},
+	PassbackTimed:   {"passback-timed", "the passport has just entered"},
+	ZoneFull:        {"zone-full", "as many people are inside as may be"},
+	Interlock:       {"interlock", "another door of the interlock is open or unlocked"},
+	AwaitsPin:       {"awaits-pin", "the PIN is to be typed"},
+	NoPin:           {"no-pin", "the door asks for a PIN and the passport has none at this gateway"},
+	WrongPin:        {"wrong-pin", "the PIN was wrong"},
+	PinLate:         {"pin-late", "no PIN was typed in time"},
+	LockedOut:       {"locked-out", "too many wrong PINs; wait, or ask a steward"},
+	LockedOutDuress: {"locked-out-duress", "too many wrong PINs, and then a duress PIN: somebody may be in danger"},
+	AwaitsSecond:    {"awaits-second", "a second person has to present a passport"},
+	Again:           {"again", "the rules changed in between; present it again"},
+	AwaitsEscort:    {"awaits-escort", "the escort has to present a passport"},
+}
+
+// Grants reports whether a verdict with this reason lets somebody pass.
+func (r Reason) Grants() bool {
+	switch r {
+	case Granted, Home, Exit, PassbackNoted, Guest, Duress:
+		return true
+	}
+	return false
+}
+
+// Waits reports whether something more is to come from those at the door.
+func (r Reason) Waits() bool { return r == AwaitsPin || r == AwaitsSecond || r == AwaitsEscort }
+
+// ParseReason finds the reason of a stored code.
+func ParseReason(code string) (Reason, bool) {
+	for i, r := range reasons {
+		if r.code == code {
+			return Reason(i), true
+		}
+	}
+	return None, false
 }
 
 // String is the stable code.
@@ -101,10 +171,8 @@ func (r Reason) Text() string {
 
 // TextOf is Text for a stored code; an unknown one is returned as it is.
 func TextOf(code string) string {
-	for _, r := range reasons {
-		if r.code == code {
-			return r.text
-		}
+	if r, ok := ParseReason(code); ok {
+		return r.Text()
 	}
 	return code
 }

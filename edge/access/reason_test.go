@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -16,6 +17,9 @@ var golden = strings.Fields(`
 	revoked wrong-mode key-not-yet key-expired expelled suspended passport-not-yet passport-expired
 	no-class no-level no-codes door-codes-only clock-unknown code-early code-expired code-replayed
 	code-before-start codes-full stale-roster no-policy not-recorded internal
+	passback-noted guest duress
+	lockdown barred outside-hours pass-not-yet pass-over pass-used-up passback passback-timed zone-full interlock
+	awaits-pin no-pin wrong-pin pin-late locked-out locked-out-duress awaits-second awaits-escort again
 `)
 
 func TestStableCodes(t *testing.T) {
@@ -33,12 +37,42 @@ func TestStableCodes(t *testing.T) {
 		if access.TextOf(want) != r.Text() {
 			t.Errorf("TextOf(%q) is %q", want, access.TextOf(want))
 		}
+		if back, ok := access.ParseReason(want); !ok || back != r {
+			t.Errorf("ParseReason(%q) is %v, %v", want, back, ok)
+		}
 	}
 	next := access.Reason(len(golden))
-	if next.String() != "reason-34" || next.Text() != next.String() {
+	if next.String() != fmt.Sprintf("reason-%d", len(golden)) || next.Text() != next.String() {
 		t.Errorf("there is a reason %q that the list of stable codes does not have", next)
+	}
+	if _, ok := access.ParseReason(next.String()); ok {
+		t.Error("a code that no reason has was parsed")
 	}
 	if got := access.TextOf("a-code-of-later"); got != "a-code-of-later" {
 		t.Errorf("an unknown code became %q", got)
+	}
+}
+
+// TestGrants: what lets in, what waits, and that nothing else does.
+func TestGrants(t *testing.T) {
+	t.Parallel()
+	grants, waits := "", ""
+	for i := range golden {
+		r := access.Reason(i)
+		if r.Grants() {
+			grants += " " + r.String()
+		}
+		if r.Waits() {
+			waits += " " + r.String()
+		}
+		if (access.Verdict{Reason: r}).Granted() != r.Grants() {
+			t.Errorf("a verdict for %v", r)
+		}
+	}
+	if want := " granted home exit passback-noted guest duress"; grants != want {
+		t.Errorf("granted by%s, want%s", grants, want)
+	}
+	if want := " awaits-pin awaits-second awaits-escort"; waits != want {
+		t.Errorf("waiting%s, want%s", waits, want)
 	}
 }

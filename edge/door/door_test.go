@@ -1,175 +1,222 @@
 package door_test
 
 import (
-	"fmt"
-	"slices"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"tombolo/edge/door"
 )
 
-var config = door.Config{Strike: 5 * time.Second, HeldOpen: 30 * time.Second, HasContact: true}
-
-// run feeds events and returns what was done, one word an action, with the
-// state's name after each Change.
-func run(c door.Config, events ...door.Event) (s door.State, did []string) {
-	for _, e := range events {
-		var actions []door.Action
-		s, actions = door.Step(c, s, e)
-		for _, a := range actions {
-			switch a.Do {
-			case door.Unlock:
-				did = append(did, "unlock")
-			case door.Lock:
-				did = append(did, "lock")
-			case door.Enter:
-				did = append(did, fmt.Sprintf("entered %d", a.Grant.Seq))
-			case door.Lapse:
-				did = append(did, fmt.Sprintf("lapsed %d", a.Grant.Seq))
-			case door.Change:
-				did = append(did, a.Name.String())
-			}
-		}
-	}
-	return s, did
-}
-
-func at(seconds float64, kind door.Kind) door.Event {
-	return door.Event{At: time.Duration(seconds * float64(time.Second)), Kind: kind}
-}
-
-func grant(seconds float64, seq uint64) door.Event {
-	e := at(seconds, door.Granted)
-	e.Grant.Seq = seq
-	return e
-}
-
-func TestDoor(t *testing.T) {
+func TestGrants(t *testing.T) {
 	t.Parallel()
-	startOpen := at(0, door.AtStart)
-	startOpen.Open = true
-	noContact := config
-	noContact.HasContact = false
+	play(t, []example{
+		{"granted, entered, closed", config, `
+			1 grant 1: unlock, unlocked
+			2 opened:  enter 1, open
+			4 closed:  unlocked
+			6 tick:    lock, locked
+			never`},
+		{"granted, no passage", config, `
+			1 grant 1: unlock, unlocked
+			6 tick:    lock, lapse 1, locked
+			never`},
+		{"a tick too early does nothing", config, `
+			1 grant 1:  unlock, unlocked
+			5.999 late:
+			6s`},
+		{"a second grant lengthens the first", config, `
+			1 grant 1: unlock, unlocked
+			4 grant 2:
+			8 opened:  enter 1, enter 2, open
+			9 tick:    lock
+			38s`},
+		{"a shorter grant does not shorten a longer one", config, `
+			1 grant 1 extended: unlock, unlocked
+			2 grant 2:
+			16 tick:            lock, lapse 1, lapse 2, locked
+			never`},
+		{"a longer grant lengthens a shorter one", config, `
+			1 grant 1:          unlock, unlocked
+			2 grant 2 extended:
+			17 tick:            lock, lapse 1, lapse 2, locked
+			never`},
+		{"longer times that are shorter are not taken", with(func(c *door.Config) { c.ExtendedStrike, c.ExtendedHeldOpen = 0, 0 }), `
+			1 grant 1 extended: unlock, unlocked
+			2 opened:           enter 1, open
+			6 tick:             lock
+			32 tick:            sounder on, held-open, warn
+			never`},
+		{"a grant at an open door is a passage at once", config, `
+			1 grant 1: unlock, unlocked
+			2 opened:  enter 1, open
+			3 grant 2: enter 2
+			8 tick:    lock
+			32s`},
+		{"the sixteenth waits, the seventeenth gives up the first", config, `
+			1 grant 1:  unlock, unlocked
+			1 grant 2:
+			1 grant 3:
+			1 grant 4:
+			1 grant 5:
+			1 grant 6:
+			1 grant 7:
+			1 grant 8:
+			1 grant 9:
+			1 grant 10:
+			1 grant 11:
+			1 grant 12:
+			1 grant 13:
+			1 grant 14:
+			1 grant 15:
+			1 grant 16:
+			1 grant 17: lapse 1
+			2 opened:   enter 2, enter 3, enter 4, enter 5, enter 6, enter 7, enter 8, enter 9, enter 10, enter 11, enter 12, enter 13, enter 14, enter 15, enter 16, enter 17, open
+			6s`},
+		{"the tick is late, and the door opens after the deadline", config, `
+			1 grant 1:  unlock, unlocked
+			6.1 late:   lock, lapse 1, locked
+			6.2 opened: sounder on, forced-open
+			never`},
+		{"a contact that repeats itself", config, `
+			1 opened: sounder on, forced-open
+			2 opened:
+			3 closed: sounder off, locked
+			4 closed:
+			never`},
+		{"without a contact every grant is a passage", noContact, `
+			1 grant 1: unlock, enter 1, unlocked
+			3 grant 2: enter 2
+			8 tick:    lock, locked
+			never`},
+		{"without a contact the way to relock is the timer", noContactOpen, `
+			1 grant 1:    unlock, enter 1, unlocked
+			2 opened:
+			3 start open:
+			6 tick:       lock, locked
+			never`},
+		{"without a contact no closing relocks", noContactShut, `
+			1 grant 1: unlock, enter 1, unlocked
+			2 opened:
+			3 closed:
+			6 tick:    lock, locked
+			never`},
+	})
+}
+
+// TestLateEvent: what was due before an event is done first, in one step.
+func TestLateEvent(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
-		name   string
-		config door.Config
-		events []door.Event
-		want   []string
+		last door.Event
+		want string
 	}{
-		{"granted, entered, closed", config, []door.Event{grant(1, 1), at(2, door.Opened), at(4, door.Closed), at(6, door.Tick)},
-			[]string{"unlock", "unlocked", "entered 1", "open", "unlocked", "lock", "locked"}},
-		{"granted, no passage", config, []door.Event{grant(1, 1), at(6, door.Tick)},
-			[]string{"unlock", "unlocked", "lock", "lapsed 1", "locked"}},
-		{"a tick too early does nothing", config, []door.Event{grant(1, 1), at(5.999, door.Tick)},
-			[]string{"unlock", "unlocked"}},
-		{"forced", config, []door.Event{at(1, door.Opened), at(2, door.Closed)},
-			[]string{"forced-open", "locked"}},
-		{"opened after the deadline whose tick is late", config, []door.Event{grant(1, 1), at(6.1, door.Opened)},
-			[]string{"unlock", "unlocked", "lock", "lapsed 1", "locked", "forced-open"}},
-		{"held open", config, []door.Event{grant(1, 1), at(2, door.Opened), at(6, door.Tick), at(32, door.Tick), at(40, door.Closed)},
-			[]string{"unlock", "unlocked", "entered 1", "open", "lock", "held-open", "locked"}},
-		{"a REX that need not unlock shunts forced-open", config, []door.Event{at(1, door.Shunt), at(5.9, door.Opened), at(7, door.Closed), at(8, door.Opened)},
-			[]string{"open", "locked", "forced-open"}},
-		{"a second grant lengthens the first", config, []door.Event{grant(1, 1), grant(4, 2), at(6, door.Tick), at(8, door.Opened), at(9, door.Tick)},
-			[]string{"unlock", "unlocked", "entered 1", "entered 2", "open", "lock"}},
-		{"a grant at an open door is a passage at once", config, []door.Event{grant(1, 1), at(2, door.Opened), grant(3, 2), at(8, door.Tick)},
-			[]string{"unlock", "unlocked", "entered 1", "open", "entered 2", "lock"}},
-		{"a grant does not excuse a forced door", config, []door.Event{at(1, door.Opened), grant(2, 1), at(7, door.Tick), at(8, door.Closed)},
-			[]string{"forced-open", "unlock", "entered 1", "lock", "locked"}},
-		{"open at the start is held open, not forced", config, []door.Event{startOpen, at(30, door.Tick), at(31, door.Closed)},
-			[]string{"open", "held-open", "locked"}},
-		{"without a contact nobody claims a passage", noContact, []door.Event{grant(1, 1), at(6, door.Tick)},
-			[]string{"unlock", "unlocked", "lock", "locked"}},
-		{"a contact that repeats itself", config, []door.Event{at(1, door.Opened), at(2, door.Opened), at(3, door.Closed), at(4, door.Closed)},
-			[]string{"forced-open", "locked"}},
-		{"cancelled", config, []door.Event{grant(1, 1), at(2, door.Cancelled), at(3, door.Opened)},
-			[]string{"unlock", "unlocked", "lock", "lapsed 1", "locked", "forced-open"}},
-		{"cancelled while locked", config, []door.Event{at(2, door.Cancelled)}, nil},
+		{door.Event{Kind: door.Opened}, "lock, sounder on, lapse 1, locked, forced-open"},
+		{door.Event{Kind: door.Granted, Grant: door.Grant{Seq: 2}}, "lock, unlock, lapse 1, locked, unlocked"},
+		{door.Event{Kind: door.Hold, Hold: door.HoldFire}, "lock, unlock, lapse 1, locked, released"},
+		{door.Event{Kind: door.Cancelled}, "lock, lapse 1, locked"},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if _, did := run(tt.config, tt.events...); !slices.Equal(did, tt.want) {
-				t.Errorf("did  %q\nwant %q", did, tt.want)
-			}
-		})
+		s, _ := door.Step(config, door.State{}, door.Event{At: time.Second, Kind: door.Granted, Grant: door.Grant{Seq: 1}})
+		tt.last.At = 6 * time.Second
+		if _, actions := door.Step(config, s, tt.last); words(actions) != tt.want {
+			t.Errorf("%v at the deadline: %s, want %s", tt.last.Kind, words(actions), tt.want)
+		}
 	}
 }
 
-// TestProperties holds, over random sequences: relay actions alternate and come
-// first, every grant is settled exactly once, nothing stays unlocked past its
-// deadline, an unlocked door always owes a wake-up, and Step changes only what
-// it returns.
-func TestProperties(t *testing.T) {
+func TestRelock(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		c := config
-		c.HasContact = rapid.Bool().Draw(t, "contact")
-		var s door.State
-		var now, lastGrant time.Duration
-		var seq uint64
-		unlocked := false
-		settled := map[uint64]int{}
-		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			if wake, ok := s.Wake(); ok && rapid.Bool().Draw(t, "in time") {
-				now = max(now, wake)
-			} else {
-				now += time.Duration(rapid.IntRange(0, 40_000).Draw(t, "ms")) * time.Millisecond
-			}
-			e := door.Event{At: now, Kind: door.Kind(rapid.IntRange(int(door.Granted), int(door.Tick)).Draw(t, "kind"))}
-			if !c.HasContact && (e.Kind == door.Opened || e.Kind == door.Closed) {
-				continue
-			}
-			if e.Kind == door.Granted {
-				seq++
-				e.Grant.Seq, lastGrant = seq, now
-			}
-			before := fmt.Sprintf("%+v", s)
-			next, actions := door.Step(c, s, e)
-			if after := fmt.Sprintf("%+v", s); after != before {
-				t.Fatalf("Step changed its argument:\n%s\n%s", before, after)
-			}
-			s = next
-			told := false
-			for _, a := range actions {
-				switch a.Do {
-				case door.Unlock, door.Lock:
-					if told {
-						t.Fatal("the lock came after something told")
-					}
-					if unlocked == (a.Do == door.Unlock) {
-						t.Fatalf("%v twice", a.Do)
-					}
-					unlocked = !unlocked
-				case door.Enter, door.Lapse:
-					told = true
-					settled[a.Grant.Seq]++
-				default:
-					told = true
-				}
-			}
-			if unlocked != s.Unlocked() {
-				t.Fatal("the state and the actions differ")
-			}
-			if unlocked && now >= lastGrant+c.Strike {
-				t.Fatalf("unlocked at %v, %v after the last grant", now, now-lastGrant)
-			}
-			if _, ok := s.Wake(); unlocked && !ok {
-				t.Fatal("unlocked and owes no wake-up")
-			}
-		}
-		s, actions := door.Step(c, s, door.Event{At: now + time.Hour, Kind: door.Tick})
-		for _, a := range actions {
-			if a.Do == door.Enter || a.Do == door.Lapse {
-				settled[a.Grant.Seq]++
-			}
-		}
-		for i := uint64(1); c.HasContact && i <= seq; i++ {
-			if settled[i] != 1 {
-				t.Fatalf("grant %d was settled %d times; %+v", i, settled[i], s)
-			}
-		}
+	play(t, []example{
+		{"on open: when the bolt has left the strike", relockOpen, `
+			1 grant 1: unlock, unlocked
+			2 opened:  enter 1, open
+			2.2 tick:  lock
+			3 closed:  locked
+			never`},
+		{"on open, at the end of the strike", relockOpen, `
+			1 grant 1:  unlock, unlocked
+			5.9 opened: enter 1, open
+			6 tick:     lock
+			35.9s`},
+		{"on open, not opened", relockOpen, `
+			1 grant 1: unlock, unlocked
+			6 tick:    lock, lapse 1, locked
+			never`},
+		{"on open, closed again before it", relockOpen, `
+			1 grant 1:  unlock, unlocked
+			2 opened:   enter 1, open
+			2.1 closed: unlocked
+			2.2 tick:   lock, locked
+			never`},
+		{"on open, a grant while the door is open has its strike, until the next opening", relockOpen, `
+			1 grant 1: unlock, unlocked
+			2 opened:  enter 1, open
+			2.1 grant 2: enter 2
+			3 closed:  unlocked
+			4 opened:  open
+			4.2 tick:  lock
+			34s`},
+		{"on open, exits too", relockOpen, `
+			1 grant 1 exit: unlock, unlocked
+			1.5 grant 2:
+			2 opened:       enter 1, enter 2, open
+			2.2 tick:       lock
+			32s`},
+		{"on close: before the strike is over", relockClose, `
+			1 grant 1: unlock, unlocked
+			2 opened:  enter 1, open
+			3 closed:  lock, locked
+			never`},
+		{"on close: after the strike is over", relockClose, `
+			1 grant 1: unlock, unlocked
+			2 opened:  enter 1, open
+			20 closed: lock, locked
+			never`},
+		{"on close, not opened", relockClose, `
+			1 grant 1: unlock, unlocked
+			6 tick:    lock, lapse 1, locked
+			never`},
+		{"on close, never closed", relockClose, `
+			1 grant 1: unlock, unlocked
+			2 opened:  enter 1, open
+			32 tick:   lock, sounder on, held-open, warn
+			99 closed: sounder off, locked, calm
+			never`},
+		{"on close, longer times", relockClose, `
+			1 grant 1 extended: unlock, unlocked
+			2 opened:           enter 1, open
+			122 tick:           lock, sounder on, held-open, warn
+			never`},
+		{"on close, whoever is granted while it stands open is not shut out", relockClose, `
+			1 grant 1: unlock, unlocked
+			2 opened:  enter 1, open
+			9 grant 2: enter 2
+			10 closed: unlocked
+			11 opened: open
+			12 closed: lock, locked
+			never`},
+		{"on close, a grant while it stands open and locked lasts until it closes", relockClose, `
+			0 start open: open
+			2 grant 1:    unlock, enter 1
+			6 grant 2:    enter 2
+			8 closed:     unlocked
+			11 tick:      lock, locked
+			never`},
+		{"on close, the same, never closed", relockClose, `
+			0 start open: open
+			2 grant 1:    unlock, enter 1
+			30 tick:      lock, sounder on, held-open, warn
+			31 grant 2:   unlock, enter 2
+			36 tick:      lock
+			never`},
+		{"on close, longer times asked for while it stands open", relockClose, `
+			1 grant 1:           unlock, unlocked
+			2 opened:            enter 1, open
+			31 grant 2 extended: enter 2
+			151 tick:            lock, sounder on, held-open, warn
+			never`},
+		{"on close, a forced door is not unlocked by its opening", relockClose, `
+			1 opened: sounder on, forced-open
+			2 closed: sounder off, locked
+			never`},
 	})
 }

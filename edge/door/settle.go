@@ -2,42 +2,50 @@ package door
 
 import "time"
 
-// SettleTime is how long a contact or a button may bounce after an edge. A reed
-// contact comes to rest within a few milliseconds, a button within twenty.
-const SettleTime = 30 * time.Millisecond
+// SettleTime is how long an input has to stay as it is before that counts. A
+// reed contact comes to rest within a few milliseconds, a button within ten, and
+// whatever lasts 400 ms has to be processed (IEC 60839-11-1).
+const SettleTime = 20 * time.Millisecond
 
-// Settle takes the bounce out of an input: an edge counts at once, so that
-// nobody waits, and what follows it within SettleTime is bounce; where the
-// input came to rest then counts. Without it a door that closes would be
-// reported as forced by the bounce of its contact. The zero value has an
-// inactive input at rest.
+// Settle takes bounce and noise out of an input: what it says counts once it
+// has said so, without interruption, for the time that Take is given. Since
+// that goes for both its ends a press keeps its length. The zero value is a
+// normal line at rest.
 type Settle struct {
-	level bool          // as it was told
-	now   bool          // as it is
-	until time.Duration // bouncing until then
+	told Line          // what counts
+	now  Line          // what it says
+	due  time.Duration // counts then, where it differs
 }
 
-// Take takes an edge; changed says that it counts now.
-func (s Settle) Take(at time.Duration, active bool) (_ Settle, changed bool) {
-	s.now = active
-	return s.Rest(at)
+// Take takes what the line says; saying the same again changes nothing. hold is
+// how long it has to stay so, usually SettleTime. changed says that something
+// else counts now than before: never the line that is given, which counts at
+// Wake, but what it said until now, if its Rest is late.
+func (s Settle) Take(at time.Duration, line Line, hold time.Duration) (_ Settle, changed bool) {
+	s, changed = s.Rest(at)
+	if line != s.now {
+		s.now, s.due = line, at+hold
+	}
+	return s, changed
 }
 
-// Rest is owed at Wake; changed says that the input came to rest at another
-// level than the one that was told, which is now's.
+// Rest is owed at Wake; changed says that something else counts now.
 func (s Settle) Rest(at time.Duration) (_ Settle, changed bool) {
-	if s.now == s.level || at < s.until {
+	if s.now == s.told || at < s.due {
 		return s, false
 	}
-	s.level, s.until = s.now, at+SettleTime
+	s.told = s.now
 	return s, true
 }
 
-// Start takes the level that was found when the input was opened.
-func (s Settle) Start(active bool) Settle { return Settle{level: active, now: active, until: s.until} }
+// Start takes what was found when the input was opened; it counts at once.
+func (s Settle) Start(line Line) Settle { return Settle{told: line, now: line} }
 
-// Active is the level that was told last.
-func (s Settle) Active() bool { return s.level }
+// Line is what counts.
+func (s Settle) Line() Line { return s.told }
+
+// Active reports whether the line counts as active; cut and shorted it is not.
+func (s Settle) Active() bool { return s.told == LineActive }
 
 // Wake is when Rest is owed; ok is false if it is not.
-func (s Settle) Wake() (at time.Duration, ok bool) { return s.until, s.now != s.level }
+func (s Settle) Wake() (at time.Duration, ok bool) { return s.due, s.now != s.told }

@@ -17,11 +17,13 @@ import (
 	"tombolo/edge/strict"
 )
 
-// check derives again whatever Parse promises of a valid policy.
-func check(t interface {
+type reporter interface {
 	Helper()
 	Errorf(string, ...any)
-}, p *Policy) {
+}
+
+// check derives again whatever Parse promises of a valid policy.
+func check(t reporter, p *Policy) {
 	t.Helper()
 	var slug strict.Slug
 	if p.Version < 1 || slug.UnmarshalText([]byte(p.Node)) != nil || len(p.Doors) == 0 {
@@ -30,11 +32,55 @@ func check(t interface {
 	for name, d := range p.Doors {
 		if d.Name != name || p.Zones[d.From] == nil || p.Zones[d.To] == nil || d.From == d.To || d.Gateway == "" || !d.MechanicalExit ||
 			d.Strike < time.Second || d.Strike > 255*time.Second || d.HeldOpen < time.Second || d.HeldOpen > time.Hour ||
-			d.MaxAge < time.Minute || d.MaxAge > 365*24*time.Hour || d.Stale > StaleAllow || d.Codes > CodesNone || d.Rex > RexShunt {
+			d.MaxAge < time.Minute || d.MaxAge > 365*24*time.Hour || d.Stale > StaleAllow || d.Codes > CodesNone || d.Rex > RexShunt ||
+			d.ExtendedStrike < d.Strike || d.ExtendedStrike > 255*time.Second || d.ExtendedHeldOpen < d.HeldOpen || d.ExtendedHeldOpen > time.Hour ||
+			d.PreAlarm < 0 || d.PreAlarm >= d.HeldOpen || d.Relock > RelockClose || d.Operator > OperatorNever || d.Clock > TrustNTP ||
+			d.CompanyTime < 5*time.Second || d.CompanyTime > 2*time.Minute ||
+			p.Schedules[d.Unlock.Name()] != d.Unlock || p.Schedules[d.Pin.Name()] != d.Pin {
 			t.Errorf("door %s: %+v", name, *d)
+		}
+		if d.Home && (!d.Pin.Never() || d.TwoPerson || d.Partners != nil) || d.Partners != nil && !d.Unlock.Never() {
+			t.Errorf("door %s keeps people out of their home, or opens beside an open partner: %+v", name, *d)
+		}
+		for _, partner := range d.Partners {
+			if other := p.Doors[partner]; partner == name || !slices.Contains(other.Partners, name) || other.Gateway != d.Gateway {
+				t.Errorf("door %s has the partner %s", name, partner)
+			}
+		}
+	}
+	for name, z := range p.Zones {
+		timed, kept := z.Antipassback == AntipassbackTimed, z.Antipassback == AntipassbackSoft || z.Antipassback == AntipassbackHard
+		if timed != (z.AntipassbackTime > 0) || kept != (z.Forgive > 0) || z.Occupancy < 0 || z.Name != name ||
+			z.Outside && (z.Within != "" || z.Antipassback != AntipassbackNone || z.Occupancy != 0) {
+			t.Errorf("zone %s: %+v", name, *z)
+		}
+		if z.Within != "" && (p.Zones[z.Within] == nil || p.Zones[z.Within].Outside || p.Inside(name, z.Within) || !p.Inside(z.Within, name)) {
+			t.Errorf("zone %s lies within %s", name, z.Within)
+		}
+		gateways := map[string]bool{}
+		for _, d := range p.Doors {
+			if p.Inside(name, d.From) != p.Inside(name, d.To) {
+				gateways[d.Gateway] = true
+			}
+		}
+		if z.Antipassback == AntipassbackHard && len(gateways) > 1 {
+			t.Errorf("zone %s is hard, and its doors hang on %d gateways", name, len(gateways))
+		}
+	}
+	for s := SignalGranted; s < SignalKey; s++ {
+		if len(p.Feedback[s]) == 0 || len(p.Feedback[s]) > 16 {
+			t.Errorf("%v shows %v", s, p.Feedback[s])
+		}
+		for earlier := SignalGranted; earlier < s; earlier++ {
+			if p.Feedback[s].String() == p.Feedback[earlier].String() {
+				t.Errorf("%v and %v both show %v", earlier, s, p.Feedback[s])
+			}
 		}
 	}
 	for name, l := range p.Levels {
+		if p.Schedules[l.Schedule.Name()] != l.Schedule {
+			t.Errorf("level %s has the schedule %s of its own", name, l.Schedule.Name())
+		}
 		if len(l.Doors) == 0 || !slices.IsSorted(l.Doors) || l.All && len(l.Doors) != len(p.Doors) {
 			t.Errorf("level %s: %+v", name, l)
 		}
@@ -44,49 +90,104 @@ func check(t interface {
 			}
 		}
 	}
-	classes := []string{"", "no such class"}
-	for c := range p.Classes {
-		classes = append(classes, c)
-	}
-	passports := []uint64{0, 1<<64 - 1}
-	for n := range p.Passports {
-		passports = append(passports, n)
-	}
+	checkGrants(t, p)
+}
+
+// checkGrants holds Allows, LevelsAllow and Attributes against the lists.
+func checkGrants(t reporter, p *Policy) {
+	t.Helper()
+	classes := append(sortedKeys(p.Classes), "", "no such class")
+	passports := append(sortedKeys(p.Passports), 0, 1<<64-1)
+	asks := []Ask{{}, {TimeKnown: true, Now: time.Date(2026, 12, 24, 11, 30, 0, 0, time.UTC)},
+		{TimeKnown: true, Now: time.Date(2026, 5, 6, 1, 0, 0, 0, time.UTC), Lockdown: true}}
 	for d := range p.Doors {
-		for _, c := range classes {
-			for _, n := range passports {
-				if got, want := p.Allows(d, c, n), naive(p, d, c, n); got != want {
-					t.Errorf("Allows(%s, %s, %d) = %v, the file says %v", d, c, n, got, want)
+		for _, a := range asks {
+			a.Door = d
+			for _, a.Class = range classes {
+				for _, a.Passport = range passports {
+					if got, want := p.Allows(a), naive(p, a); got != want {
+						t.Errorf("Allows(%+v) = %v, the file says %v", a, got, want)
+					}
 				}
+			}
+			levels := append(sortedKeys(p.Levels), "no such level")
+			for i := range levels {
+				if got, want := p.LevelsAllow(levels[i:], a), naiveLevels(p, a, levels[i:]); got != want {
+					t.Errorf("LevelsAllow(%v, %+v) = %v, the file says %v", levels[i:], a, got, want)
+				}
+			}
+		}
+	}
+	for _, c := range classes {
+		for _, n := range passports {
+			if a := p.Attributes(c, n); a.Escort && a.Escorted {
+				t.Errorf("passport %d of class %s is escort and escorted", n, c)
 			}
 		}
 	}
 }
 
 // naive answers as Allows should, from the lists as they are written.
-func naive(p *Policy, door, class string, passport uint64) Grant {
+func naive(p *Policy, a Ask) Grant {
 	var levels []string
-	c, known := p.Classes[class]
+	c, known := p.Classes[a.Class]
 	if known {
 		levels = append(levels, c.Levels...)
 	}
-	own, has := p.Passports[passport]
-	for _, l := range append(levels, own...) {
-		if slices.Contains(p.Levels[l].Doors, door) {
-			return Granted
-		}
+	own, has := p.Passports[a.Passport]
+	if has {
+		levels = append(levels, own.Levels...)
 	}
 	if !known && !has {
 		return UnknownClass
 	}
-	return NoLevel
+	return naiveLevels(p, a, levels)
+}
+
+func naiveLevels(p *Policy, a Ask, levels []string) Grant {
+	var here, timeless, now []*Level
+	for _, name := range levels {
+		l := p.Levels[name]
+		if l == nil || !slices.Contains(l.Doors, a.Door) {
+			continue
+		}
+		here = append(here, l)
+		if l.Schedule.Always() {
+			timeless = append(timeless, l)
+		}
+		if open, _ := l.Schedule.At(a.Now); open {
+			now = append(now, l)
+		}
+	}
+	if !a.TimeKnown {
+		now = timeless
+	}
+	switch {
+	case len(here) == 0:
+		return NoLevel
+	case !a.Lockdown && len(now) > 0, slices.ContainsFunc(now, func(l *Level) bool { return l.DuringLockdown }):
+		return Granted
+	case len(now) > 0:
+		return LockedDown
+	case !a.TimeKnown:
+		return NoClock
+	}
+	return OutsideHours
 }
 
 // write is the file of a policy with so many of each, every choice made by
 // pick(n), a number below n.
 func write(doors, levels, classes, passports int, pick func(n int) int) string {
 	var b strings.Builder
-	b.WriteString("version = 1\nnode = \"n\"\n[zones.out]\noutside = true\n[zones.in]\n")
+	b.WriteString("version = 1\nnode = \"n\"\ntimezone = \"Europe/Lisbon\"\n[zones.out]\noutside = true\n[zones.in]\noccupancy = 9\n")
+	b.WriteString("[calendars.c]\ndays = [\"*-12-25\", \"2026-05-01..2026-05-09\"]\n")
+	const schedules = 8
+	for i := range schedules {
+		fmt.Fprintf(&b, "[schedules.s%d]\nweek = [\"mon-fri %02d:00-%02d:30\"]\n", i, 4+pick(8), 12+pick(11))
+		if pick(2) == 0 {
+			b.WriteString("special.c = [\"11:00-12:00\"]\n")
+		}
+	}
 	for i := range doors {
 		fmt.Fprintf(&b, "[doors.d%d]\ngateway = \"gw%d\"\nfrom = \"out\"\nto = \"in\"\nmechanical_exit = true\nhome = %t\n", i, i/8, pick(4) == 0)
 	}
@@ -104,7 +205,10 @@ func write(doors, levels, classes, passports int, pick func(n int) int) string {
 		if pick(8) == 0 {
 			list = `"*"`
 		}
-		fmt.Fprintf(&b, "[levels.l%d]\ndoors = [%s]\n", i, list)
+		fmt.Fprintf(&b, "[levels.l%d]\ndoors = [%s]\nduring_lockdown = %t\n", i, list, pick(4) == 0)
+		if pick(2) == 0 {
+			fmt.Fprintf(&b, "schedule = \"s%d\"\n", pick(schedules))
+		}
 	}
 	if levels == 0 {
 		return b.String()
@@ -121,6 +225,7 @@ func write(doors, levels, classes, passports int, pick func(n int) int) string {
 func TestAllowsAgreesWithTheFile(t *testing.T) {
 	t.Parallel()
 	check(t, casa(t))
+	check(t, load(t, "town"))
 	rapid.Check(t, func(t *rapid.T) {
 		upTo := func(name string, lo, hi int) int { return rapid.IntRange(lo, hi).Draw(t, name) }
 		data := write(upTo("doors", 1, 130), upTo("levels", 0, 8), upTo("classes", 0, 5), upTo("passports", 0, 5),
@@ -134,7 +239,8 @@ func TestAllowsAgreesWithTheFile(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add(casaBytes(f))
+	f.Add(bytesOf(f, "casa"))
+	f.Add(bytesOf(f, "town"))
 	f.Add([]byte(base))
 	for _, c := range mistakes {
 		f.Add([]byte(strings.Replace(base, c.old, c.new, 1)))
@@ -183,6 +289,15 @@ func TestHostileSizes(t *testing.T) {
 		"many star levels":   fill(head+"[doors]\n"+half+"[levels]\n", func(i int) string { return fmt.Sprintf("l%d={doors=[\"*\"]}\n", i) }),
 		"many passports": fill(head+"[doors]\n"+half+"[levels]\nl={doors=[\"*\"]}\n[passports]\n",
 			func(i int) string { return fmt.Sprintf("%d={levels=[\"l\"]}\n", i+1) }),
+		"many schedules": fill(head+"doors={d={gateway=\"g\",from=\"a\",to=\"b\",mechanical_exit=true}}\n[calendars]\nc={days=[\"*-01-01..*-12-31\"]}\n"+
+			"e={days=[\"2026-01-01..2026-12-31\"]}\n[schedules]\n",
+			func(i int) string {
+				return fmt.Sprintf("s%d={week=[\"mon 08:00-09:00\"],special={c=[],e=[\"10:00-11:00\"]}}\n", i)
+			}),
+		"many zones within each other": fill(head[:strings.Index(head, "zones")]+"doors={d={gateway=\"g\",from=\"z0\",to=\"z1\",mechanical_exit=true}}\n[zones]\n",
+			func(i int) string { return fmt.Sprintf("z%d={within=\"z%d\",antipassback=\"hard\"}\n", i, i+1) }),
+		"many interlocks": fill(head+"[doors]\n"+half+"[interlocks]\n",
+			func(i int) string { return fmt.Sprintf("i%d={doors=[\"d%d\",\"d%d\"]}\n", i, i%500, (i+1)%500) }),
 		"deep": []byte(head + "x=" + strings.Repeat("[", 500_000)),
 	} {
 		if name == "many unknown doors" {
@@ -264,7 +379,8 @@ func BenchmarkAllows(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
+	now := time.Date(2026, 5, 6, 12, 0, 0, 0, time.UTC)
 	for b.Loop() {
-		p.Allows("d499", "c7", 1234)
+		p.Allows(Ask{Door: "d499", Class: "c7", Passport: 1234, Now: now, TimeKnown: true})
 	}
 }

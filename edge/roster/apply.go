@@ -2,31 +2,37 @@ package roster
 
 import (
 	"database/sql"
-	"encoding/binary"
 
 	"tombolo/edge/policy"
 	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
 
+// execer runs a statement in the batch's transaction.
+type execer func(query string, args ...any) error
+
 // apply writes one entry's meaning. refused says why an entry that its author
 // may write means nothing.
 func (p *projection) apply(tx *sql.Tx, index int64, e ledger.Entry, body ledger.Body) (refused, err error) {
-	exec := func(query string, args ...any) error {
+	exec := execer(func(query string, args ...any) error {
 		_, err := tx.Exec(query, args...)
 		return err
-	}
+	})
 	author := p.ledger.Head.Origin.Author.String()
 	switch b := body.(type) {
 	case *ledger.Admit:
+		p.touch(b.Passport)
 		return nil, exec(`INSERT INTO claim (passport, author, admitted, owner, class, not_before, not_after) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 			ON CONFLICT DO UPDATE SET admitted = ?3, owner = ?4, class = ?5, not_before = ?6, not_after = ?7 WHERE admitted IS NULL OR admitted < ?3`,
 			int64(b.Passport), author, place(p.ledger, index), b.Owner[:], b.Class, b.NotBefore, b.NotAfter)
 	case *ledger.Suspend:
+		p.touch(b.Passport)
 		return nil, stand(exec, b.Passport, author, place(p.ledger, index), true)
 	case *ledger.Reinstate:
+		p.touch(b.Passport)
 		return nil, stand(exec, b.Passport, author, place(p.ledger, index), false)
 	case *ledger.Expel:
+		p.touch(b.Passport)
 		return nil, exec("INSERT INTO claim (passport, author, expelled) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET expelled = 1", int64(b.Passport), author)
 
 	case *ledger.DoorKeyAdded:
@@ -40,20 +46,30 @@ func (p *projection) apply(tx *sql.Tx, index int64, e ledger.Entry, body ledger.
 		}
 		return nil, p.closeAtHome(tx, b.Passport)
 	case *ledger.HomeEnded:
-		return nil, exec("INSERT OR IGNORE INTO home VALUES (?, ?, ?, NULL, NULL, ?)", b.Door, int64(b.Passport), timedPlace(p.ledger, index, e), b.Ends)
+		at := timedPlace(p.ledger, index, e)
+		if err := p.assumeSeen(exec, at, index); err != nil {
+			return nil, err
+		}
+		return nil, exec("INSERT OR IGNORE INTO home VALUES (?, ?, ?, NULL, NULL, ?)", b.Door, int64(b.Passport), at, b.Ends)
 	case *ledger.GatewayRemoved:
 		return nil, exec("INSERT INTO removed VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET place = ?2, why = ?3 WHERE place > ?2",
 			b.Signing[:], timedPlace(p.ledger, index, e), b.Why)
 	case *ledger.Policy:
 		hash := policy.Hash(b.File)
 		return nil, exec("INSERT OR IGNORE INTO policy VALUES (?, ?, ?)", int64(b.Version), hash[:], b.File)
+
+	case *ledger.Forgive:
+		at := timedPlace(p.ledger, index, e)
+		if err := p.assumeSeen(exec, at, index); err != nil {
+			return nil, err
+		}
+		return nil, exec("INSERT OR IGNORE INTO forgiven VALUES (?, ?, ?)", at, int64(b.Passport), e.Time)
+	default:
+		return nil, p.order(exec, timedPlace(p.ledger, index, e), body)
 	}
-	// Dropped and NodeRegistered change nothing here. GatewayEnrolled concerns
-	// whoever takes a gateway's word.
-	return nil, nil
 }
 
-func stand(exec func(string, ...any) error, number uint64, author string, at []byte, suspended bool) error {
+func stand(exec execer, number uint64, author string, at []byte, suspended bool) error {
 	return exec(`INSERT INTO claim (passport, author, stood, suspended) VALUES (?1, ?2, ?3, ?4)
 		ON CONFLICT DO UPDATE SET stood = ?3, suspended = ?4 WHERE stood IS NULL OR stood < ?3`, int64(number), author, at, suspended)
 }
@@ -71,11 +87,10 @@ func (p *projection) doorKey(tx *sql.Tx, at []byte, b *ledger.DoorKeyAdded) (ref
 	}
 	d := s.Delegation
 	id := d.Key.ID()
-	short := id.Short()
 	// Of several delegations the one that the issuers entered last is in force.
-	_, err = tx.Exec(`INSERT INTO doorkey VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, 0)
-		ON CONFLICT DO UPDATE SET claimed = min(claimed, ?11)`,
-		id[:], int64(d.Passport), int64(binary.BigEndian.Uint64(short[:])), d.Key.Kind, d.Key.Point[:], signer[:],
+	_, err = tx.Exec(`INSERT INTO doorkey VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, 0)
+		ON CONFLICT DO UPDATE SET claimed = min(claimed, ?10)`,
+		id[:], int64(d.Passport), d.Key.Kind, d.Key.Point[:], signer[:],
 		clamp(d.NotBefore), clamp(d.NotAfter), d.Scope[:], d.Mode, at)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func (r *Roster) loadFresh(v *View, community ledger.Charters, readable bool) er
 		v.problem("issuer "+author.String(), "named by the charter, never heard")
 	}
 	if oldest != math.MaxInt64 {
-		v.fresh = oldest
+		v.Fresh = oldest
 	}
 	return nil
 }
@@ -79,6 +79,7 @@ func (r *Roster) heard(v *View) (h heard, err error) {
 			return h, errDamaged
 		}
 		h.projected[origin] = c.projected
+		v.Sources = append(v.Sources, ledger.Source{Origin: origin, Size: c.projected})
 		v.Floor = max(v.Floor, c.floor)
 		if c.problem != "" {
 			v.problem(part(o), "%s", c.problem)

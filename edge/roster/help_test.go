@@ -2,7 +2,6 @@ package roster_test
 
 import (
 	"crypto/ed25519"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -37,11 +36,6 @@ func key(seed string) ed25519.PrivateKey {
 }
 
 func public(k ed25519.PrivateKey) [32]byte { return [32]byte(k.Public().(ed25519.PublicKey)) }
-
-func keyID(k ed25519.PrivateKey) string {
-	pub := public(k)
-	return ledger.KeyIDOf(pub[:]).String()
-}
 
 var domain = passport.Domain{ChainID: 1, Registry: [20]byte{0xaa}}
 
@@ -252,14 +246,21 @@ func (w *world) Ledgers() (all []roster.Ledger, err error) {
 }
 
 // open opens a roster of the world in a file of its own.
-func (w *world) open() *roster.Roster {
+func (w *world) open() *roster.Roster { return w.openOver(w) }
+
+func (w *world) openOver(src roster.Source) *roster.Roster {
 	w.t.Helper()
-	return w.openAt(filepath.Join(w.t.TempDir(), "roster.db"))
+	return w.openFile(filepath.Join(w.t.TempDir(), "roster.db"), src)
 }
 
 func (w *world) openAt(path string) *roster.Roster {
 	w.t.Helper()
-	r, err := roster.Open(roster.Config{Path: path, Source: w, Community: w.community.ID(), Node: w.node.ID(), Gateway: public(key("gateway"))})
+	return w.openFile(path, w)
+}
+
+func (w *world) openFile(path string, src roster.Source) *roster.Roster {
+	w.t.Helper()
+	r, err := roster.Open(roster.Config{Path: path, Source: src, Community: w.community.ID(), Node: w.node.ID(), Gateway: public(key("gateway"))})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -273,10 +274,10 @@ func (w *world) openAt(path string) *roster.Roster {
 
 func (w *world) project(r *roster.Roster) *roster.View {
 	w.t.Helper()
-	return w.projectAt(r, roster.Clock{Now: w.now, Known: true})
+	return w.projectAt(r, known(w.now))
 }
 
-func (w *world) projectAt(r *roster.Roster, c roster.Clock) *roster.View {
+func (w *world) projectAt(r *roster.Roster, c access.Clock) *roster.View {
 	w.t.Helper()
 	v, err := r.Project(c)
 	if err != nil {
@@ -312,6 +313,11 @@ from = "street"
 to = "house"
 home = true
 mechanical_exit = true
+[doors.back]
+gateway = "gw1"
+from = "street"
+to = "house"
+mechanical_exit = true
 [levels.house]
 doors = ["front"]
 [classes.resident]
@@ -323,18 +329,4 @@ func policyEntry(version int, note string) *ledger.Policy {
 	return &ledger.Policy{Version: uint64(version), File: fmt.Appendf(nil, policyText, version, "casa", note)}
 }
 
-// verdict is what the front door, a home, says to a tap.
-func (w *world) verdict(r *roster.Roster, k *passport.SoftKey) access.Reason {
-	w.t.Helper()
-	h := holder(w.t, r, k)
-	v := r.View()
-	return access.Decide(w.now, h, access.Presentation{Mode: passport.ModeTap}, access.View{
-		Node: passport.NodeID(w.node.ID()), Policy: v.Policy, Name: "front", Door: v.Policy.Doors["front"],
-		LivesHere: v.LivesHere("front", h.Delegation.Passport, h.Wallet, w.now, true), ClockKnown: true, RosterAge: v.Age(w.now),
-	}).Reason
-}
-
-func number(n uint64) (b [8]byte) {
-	binary.BigEndian.PutUint64(b[:], n)
-	return b
-}
+func known(now time.Time) access.Clock { return access.Clock{Now: now, Trust: access.TrustNTP} }

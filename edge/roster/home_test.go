@@ -97,7 +97,7 @@ func TestNoticeWantsAClock(t *testing.T) {
 	p := w.person(7)
 	steward.write(p.home("front", 30*day), p.homeEnded("front", t0))
 	w.arriveAll()
-	for _, c := range []roster.Clock{{Now: t0, Known: false}, {Now: t0.Add(-time.Hour), Known: true}} {
+	for _, c := range []access.Clock{{Now: t0}, known(t0.Add(-time.Hour))} {
 		if v := w.projectAt(r, c); !lives(v, "front", 7, t0.Add(1000*day), true) {
 			t.Errorf("the notice ran by the clock %+v", c)
 		}
@@ -244,11 +244,10 @@ func TestOwnerChanged(t *testing.T) {
 		t.Errorf("at home: %v", got)
 	}
 	h := holder(t, r, card)
-	elsewhere := access.Decide(w.now, h, access.Presentation{Mode: passport.ModeTap}, access.View{
-		Policy: v.Policy, Name: "front", Door: v.Policy.Doors["front"], ClockKnown: true, RosterAge: v.Age(w.now),
-	})
-	if elsewhere.Reason != access.NotByOwner || h.ByOwner {
-		t.Errorf("elsewhere: %v, %+v", elsewhere, h)
+	elsewhere := *v
+	elsewhere.Homes = nil
+	if got := w.decide(&elsewhere, h); got != access.NotByOwner || h.ByOwner {
+		t.Errorf("elsewhere: %v, %+v", got, h)
 	}
 	// The issuer's own wallet, entered as the owner, opens what residents open,
 	// and is not at home.

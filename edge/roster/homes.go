@@ -2,8 +2,8 @@ package roster
 
 import (
 	"database/sql"
-	"math"
 
+	"tombolo/edge/access"
 	"tombolo/passport"
 )
 
@@ -15,7 +15,7 @@ func (r *Roster) loadHomes(v *View) error {
 		return err
 	}
 	defer rows.Close()
-	homes := map[string]map[resident]*home{}
+	homes := map[string]map[access.Resident]*home{}
 	for rows.Next() {
 		var door string
 		var number int64
@@ -25,40 +25,34 @@ func (r *Roster) loadHomes(v *View) error {
 			return err
 		}
 		if homes[door] == nil {
-			homes[door] = map[resident]*home{}
+			homes[door] = map[access.Resident]*home{}
 		}
 		switch {
-		case notice.Valid && len(owner) != len(resident{}.wallet):
+		case notice.Valid && len(owner) != len(access.Resident{}.Wallet):
 			return errDamaged
 		case notice.Valid:
-			who := resident{passport.ID(number), [20]byte(owner)}
+			who := access.Resident{Passport: passport.ID(number), Wallet: [20]byte(owner)}
 			if h := homes[door][who]; h != nil {
 				h.renew(placeTime(place), notice.Int64)
 			} else {
-				homes[door][who] = &home{notice.Int64, math.MaxInt64}
+				homes[door][who] = &home{notice.Int64, access.Forever}
 			}
 		case seen.Valid: // otherwise nobody knows since when the notice runs
 			for who, h := range homes[door] {
-				if who.passport == passport.ID(number) {
+				if who.Passport == passport.ID(number) {
 					h.end(placeTime(place), seen.Int64, ends.Int64)
 				}
 			}
 		}
 	}
-	v.homes = map[string]map[resident]int64{}
+	v.Homes = map[string]map[access.Resident]int64{}
 	for door, all := range homes {
-		v.homes[door] = map[resident]int64{}
+		v.Homes[door] = map[access.Resident]int64{}
 		for who, h := range all {
-			v.homes[door][who] = h.ends
+			v.Homes[door][who] = h.ends
 		}
 	}
 	return rows.Err()
-}
-
-// resident is a passport and the wallet whose keys open its home.
-type resident struct {
-	passport passport.ID
-	wallet   [20]byte
 }
 
 // home is one passport's behind one door. Times are Unix seconds.
@@ -73,7 +67,7 @@ func (h *home) renew(at, notice int64) {
 	if at < h.ends {
 		notice = max(notice, h.notice)
 	}
-	h.notice, h.ends = notice, math.MaxInt64
+	h.notice, h.ends = notice, access.Forever
 }
 
 // end is a HomeEnded: the notice runs from when it was written or first seen

@@ -59,6 +59,7 @@ type heldKey struct {
 // any wallet as the owner and delegate to a key of its own, and would evict
 // with those two entries and a revocation.
 func (p *projection) closeAtHome(tx *sql.Tx, number uint64) error {
+	p.touch(number)
 	keys, err := heldKeys(tx, number)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func replaced(keys []heldKey, i int, node passport.NodeID, door string) bool {
 
 // closeWhoClaims is closeAtHome for every passport that claims a key.
 func (p *projection) closeWhoClaims(tx *sql.Tx, id passport.KeyID) error {
-	numbers, err := column[int64](tx, "SELECT passport FROM doorkey WHERE id = ?", id[:])
+	numbers, err := column[int64](tx.Query("SELECT passport FROM doorkey WHERE id = ?", id[:]))
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (p *projection) closeWhoClaims(tx *sql.Tx, id passport.KeyID) error {
 }
 
 func homesOf(tx *sql.Tx, number uint64) ([]string, error) {
-	return column[string](tx, "SELECT DISTINCT door FROM home WHERE passport = ? AND notice IS NOT NULL", int64(number))
+	return column[string](tx.Query("SELECT DISTINCT door FROM home WHERE passport = ? AND notice IS NOT NULL", int64(number)))
 }
 
 func heldKeys(tx *sql.Tx, number uint64) (keys []heldKey, err error) {
@@ -139,8 +140,8 @@ func heldKeys(tx *sql.Tx, number uint64) (keys []heldKey, err error) {
 	return keys, rows.Err()
 }
 
-func column[T any](tx *sql.Tx, query string, args ...any) (out []T, err error) {
-	rows, err := tx.Query(query, args...)
+// column gathers a query of one column.
+func column[T any](rows *sql.Rows, err error) (out []T, _ error) {
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func TestOrderOfArrival(t *testing.T) {
 	vocabulary := newVocabulary(t)
 	// So is waiting for a disk: two files are emptied and used again.
 	src := &current{newWorld(t)}
-	once, pieces := newReused(t, src), newReused(t, src)
+	once, pieces := newReused(t, src.world, src), newReused(t, src.world, src)
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t)
 		src.world = w
@@ -78,9 +78,9 @@ type reused struct {
 	db *sql.DB
 }
 
-func newReused(t *testing.T, src *current) reused {
+func newReused(t *testing.T, w *world, src roster.Source) reused {
 	path := filepath.Join(t.TempDir(), "roster.db")
-	r := must(roster.Open(roster.Config{Path: path, Source: src, Community: src.community.ID(), Node: src.node.ID()}))
+	r := must(roster.Open(roster.Config{Path: path, Source: src, Community: w.community.ID(), Node: w.node.ID(), Gateway: public(key("gateway"))}))
 	db := must(sql.Open("sqlite3", path+"?_busy_timeout=5000&_synchronous=OFF"))
 	t.Cleanup(func() {
 		if err := errors.Join(db.Close(), r.Close()); err != nil {
@@ -91,7 +91,8 @@ func newReused(t *testing.T, src *current) reused {
 }
 
 func (r reused) empty(t *testing.T) {
-	for _, table := range []string{"charters", "cursor", "claim", "doorkey", "revoked", "home", "policy", "notice"} {
+	for _, table := range []string{"charters", "cursor", "holder", "claim", "doorkey", "revoked", "home", "policy",
+		"lockdown", "bar", "pass", "pass_ended", "forgiven", "pin", "removed", "notice", "fork"} {
 		if _, err := r.db.Exec("DELETE FROM " + table); err != nil {
 			t.Fatal(err)
 		}
@@ -100,25 +101,12 @@ func (r reused) empty(t *testing.T) {
 
 // same compares all that can be asked of two rosters.
 func same(t *rapid.T, w *world, voc *vocabulary, a, b *roster.Roster) {
-	for name, k := range voc.keys {
-		if x, y := must(a.ByKey(k.Key().ID())), must(b.ByKey(k.Key().ID())); x != y {
-			t.Fatalf("%s:\nat once   %+v\nin pieces %+v", name, x, y)
-		}
-		for n := range voc.people {
-			p, short := passport.ID(n+1), k.Key().ID().Short()
-			if x, y := must(a.ByWindow(p, short)), must(b.ByWindow(p, short)); x != y {
-				t.Fatalf("%s by window of %d:\nat once   %+v\nin pieces %+v", name, n+1, x, y)
-			}
-		}
-	}
+	sameLookups(t, voc, a, b)
+	samePolicy(t, a.View(), b.View())
 	x, y := *a.View(), *b.View()
-	x.Generation, y.Generation = 0, 0
-	if (x.Policy == nil) != (y.Policy == nil) || x.Policy != nil && x.Policy.Hash() != y.Policy.Hash() {
-		t.Fatal("another policy")
-	}
-	x.Policy, y.Policy = nil, nil
+	x.Generation, y.Generation, x.Policy, y.Policy = 0, 0, nil, nil
 	if !reflect.DeepEqual(x, y) {
-		t.Fatalf("views:\nat once   %+v\nin pieces %+v", x, y)
+		t.Fatalf("views:\none   %+v\nother %+v", x, y)
 	}
 	for h := range 80 {
 		at := w.now.Add(time.Duration(h) * 12 * time.Hour)
@@ -126,6 +114,33 @@ func same(t *rapid.T, w *world, voc *vocabulary, a, b *roster.Roster) {
 			if lives(a.View(), "front", n+1, at, true) != lives(b.View(), "front", n+1, at, true) {
 				t.Fatalf("%d lives at the front door in only one of them, %v later", n+1, at.Sub(w.now))
 			}
+		}
+	}
+}
+
+func samePolicy(t *rapid.T, a, b *roster.View) {
+	if (a.Policy == nil) != (b.Policy == nil) || a.Policy != nil && a.Policy.Hash() != b.Policy.Hash() {
+		t.Fatal("another policy")
+	}
+}
+
+func sameLookups(t *rapid.T, voc *vocabulary, a, b *roster.Roster) {
+	for name, k := range voc.keys {
+		if x, y := must(a.ByKey(k.Key().ID())), must(b.ByKey(k.Key().ID())); x != y {
+			t.Fatalf("%s:\none   %+v\nother %+v", name, x, y)
+		}
+		for n := range voc.people {
+			p, short := passport.ID(n+1), k.Key().ID().Short()
+			if x, y := must(a.ByWindow(p, short)), must(b.ByWindow(p, short)); x != y {
+				t.Fatalf("%s by window of %d:\none   %+v\nother %+v", name, n+1, x, y)
+			}
+		}
+	}
+	for n := range voc.people {
+		x, xOK, err := a.Pin(passport.ID(n + 1))
+		y, yOK, err2 := b.Pin(passport.ID(n + 1))
+		if string(x) != string(y) || xOK != yOK || err != nil || err2 != nil {
+			t.Fatalf("PIN of %d: %q and %q, %v, %v", n+1, x, y, err, err2)
 		}
 	}
 }
@@ -167,6 +182,18 @@ func newVocabulary(t testing.TB) *vocabulary {
 		}
 		v.node = append(v.node, p.home("front", time.Duration(n)*10*day), p.home("front", day), p.home("back", 5*day),
 			p.homeEnded("front", t0), p.homeEnded("front", t0.Add(20*day)), p.homeEnded("back", t0))
+	}
+	at := func(hours int) int64 { return t0.Add(time.Duration(hours) * time.Hour).Unix() }
+	for n := byte(1); n <= 2; n++ {
+		v.node = append(v.node,
+			&ledger.Lockdown{Ends: at(20 * int(n))}, &ledger.Lockdown{Doors: []string{"back", "front"}, Ends: at(30 * int(n))}, &ledger.Lockdown{Doors: []string{"front", "gate"}, Ends: at(40)},
+			&ledger.LockdownLifted{}, &ledger.LockdownLifted{Doors: []string{"front"}},
+			&ledger.Bar{Passport: uint64(n), Ends: at(20)}, &ledger.Bar{Passport: uint64(n), Ends: at(50)}, &ledger.Bar{Passport: uint64(n)},
+			&ledger.GuestEnded{Pass: ledger.PassID{n}}, &ledger.Forgive{Passport: uint64(n)}, &ledger.Forgive{},
+			pinSet(uint64(n), "first"), pinSet(uint64(n), "second"), &ledger.PinSet{Passport: uint64(n)})
+		for id := byte(1); id <= 3; id++ {
+			v.node = append(v.node, &ledger.GuestPass{Pass: ledger.PassID{id}, Passport: uint64(n), Levels: []string{"house"}, NotBefore: at(0), NotAfter: at(20 + int(n)), Uses: uint32(n)})
+		}
 	}
 	for version := 1; version <= 3; version++ {
 		v.node = append(v.node, policyEntry(version, "a"), policyEntry(version, "b"))

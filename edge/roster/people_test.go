@@ -1,12 +1,15 @@
 package roster_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"tombolo/edge/access"
 	"tombolo/edge/roster"
 	"tombolo/passport"
 	"tombolo/sync/ledger"
@@ -44,7 +47,11 @@ func (p person) admit() *ledger.Admit {
 
 // lives asks for a passport with the wallet that it began with.
 func lives(v *roster.View, door string, n int, at time.Time, clockKnown bool) bool {
-	return v.LivesHere(door, passport.ID(n), address(wallet(fmt.Sprint("wallet", n))), at, clockKnown)
+	c := access.Clock{Now: at}
+	if clockKnown {
+		c = known(at)
+	}
+	return v.LivesHere(door, passport.ID(n), address(wallet(fmt.Sprint("wallet", n))), c)
 }
 
 // with is the same passport with another wallet.
@@ -128,4 +135,13 @@ func (p person) home(door string, notice time.Duration) *ledger.Home {
 
 func (p person) homeEnded(door string, ends time.Time) *ledger.HomeEnded {
 	return &ledger.HomeEnded{Door: door, Passport: uint64(p.number), Ends: ends.Unix(), Why: "moves out"}
+}
+
+// pinSet gives a passport PINs at the gateway of these tests, and at another.
+func pinSet(n uint64, sealed string) *ledger.PinSet {
+	b := &ledger.PinSet{Passport: n, Boxes: []ledger.PinBox{
+		{Gateway: public(key("gateway")), Sealed: []byte(sealed)}, {Gateway: public(key("another")), Sealed: []byte("not ours")},
+	}}
+	slices.SortFunc(b.Boxes, func(a, b ledger.PinBox) int { return bytes.Compare(a.Gateway[:], b.Gateway[:]) })
+	return b
 }

@@ -7,15 +7,10 @@ import (
 	"math"
 	"time"
 
+	"tombolo/edge/access"
 	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
-
-// Clock is what the gateway's clock shows, and whether to believe it.
-type Clock struct {
-	Now   time.Time
-	Known bool
-}
 
 // maxAhead is how far a head may move the floor past the local clock.
 const maxAhead = 24 * time.Hour
@@ -30,10 +25,15 @@ const batch = 4096
 // While it catches up, each ledger counts as far as it has come. Under a new
 // charter everything is made again, and lookups see the old state until all of
 // the new is there.
-func (r *Roster) Project(clock Clock) (*View, error) {
+func (r *Roster) Project(clock access.Clock) (*View, error) {
 	r.projecting.Lock()
 	defer r.projecting.Unlock()
-	if err := r.project(clock); err != nil {
+	err := r.stirred()
+	if err == nil {
+		err = r.project(clock)
+	}
+	r.still.Store(true)
+	if err != nil {
 		r.unfinished = true
 		return r.View(), fmt.Errorf("project the ledgers: %w", err)
 	}
@@ -47,12 +47,15 @@ type pass struct {
 	community  ledger.Charters
 	node       ledger.Charters
 	registries []passport.Domain
+	successors Successors
+	clock      access.Clock
 	do         func(func(*sql.Tx) error) error // in a transaction
+	touched    map[uint64]bool                 // passports of which lookups do not know the last yet
 	changed    bool
 }
 
-func (r *Roster) project(clock Clock) error {
-	p := &pass{roster: r, do: func(f func(*sql.Tx) error) error { return inTx(r.write, f) }}
+func (r *Roster) project(clock access.Clock) error {
+	p := &pass{roster: r, clock: clock, do: func(f func(*sql.Tx) error) error { return inTx(r.write, f) }}
 	var err error
 	if p.community, err = r.cfg.Source.Charters(r.cfg.Community); err != nil {
 		return err
@@ -63,6 +66,7 @@ func (r *Roster) project(clock Clock) error {
 	for _, d := range p.community.Registries() {
 		p.registries = append(p.registries, passport.Domain{ChainID: d.ChainID, Registry: d.Address})
 	}
+	p.successors = SuccessorsOf(p.community.Latest())
 	if p.changed, err = r.changedElsewhere(); err != nil {
 		return err
 	}
@@ -81,7 +85,7 @@ func (r *Roster) project(clock Clock) error {
 	if err != nil {
 		return err
 	}
-	if p.changed, err = p.notices(clock); err != nil {
+	if p.changed, err = p.notices(); err != nil {
 		return err
 	}
 	if !p.changed && !r.unfinished && fmt.Sprint(unreadable) == r.unreadable {
@@ -120,12 +124,16 @@ func (p *pass) saveCharters(tx *sql.Tx) error {
 	return err
 }
 
+// projections are the tables that are made of the ledgers, and of nothing else.
+var projections = []string{"cursor", "holder", "claim", "doorkey", "revoked", "home", "policy",
+	"lockdown", "bar", "pass", "pass_ended", "forgiven", "pin", "removed"}
+
 // again empties the projection and makes it anew, all in one transaction:
 // nobody may see a roster from which a revocation is missing that was there.
 func (p *pass) again(ledgers []Ledger) error {
 	p.changed = true
 	return p.do(func(tx *sql.Tx) error {
-		for _, table := range []string{"cursor", "claim", "doorkey", "revoked", "home", "policy", "removed"} {
+		for _, table := range projections {
 			if _, err := tx.Exec("DELETE FROM " + table); err != nil {
 				return err
 			}
@@ -176,34 +184,6 @@ func (p *pass) projection(l Ledger) (one projection, counts bool) {
 	return one, counts
 }
 
-// notices remembers when each end of a home was first seen, and tells whether
-// anything changed by it or before.
-func (p *pass) notices(clock Clock) (changed bool, err error) {
-	if !clock.Known {
-		return p.changed, nil
-	}
-	r, err := p.roster.write.Exec(`INSERT OR IGNORE INTO notice SELECT place, ?1 FROM home
-		WHERE ends IS NOT NULL AND ?1 >= (SELECT ifnull(max(floor), 0) FROM cursor) - ?2`, clock.Now.Unix(), int64(floorSlack/time.Second))
-	if err != nil {
-		return false, err
-	}
-	n, err := r.RowsAffected()
-	return p.changed || n > 0, err
-}
-
-// cursor is how far one ledger is projected.
-type cursor struct {
-	projected   int64
-	fresh       int64
-	floor       int64
-	complete    bool
-	problem     string
-	refused     int64
-	refusal     string
-	follows     string
-	followsSize int64
-}
-
 // projection is one ledger's part of a pass.
 type projection struct {
 	*pass
@@ -212,27 +192,19 @@ type projection struct {
 	limit    ledger.Limit
 	cursor   cursor
 	drops    []ledger.Dropped // read once a body is missing
+	last     int64            // time of the last entry with a body, Unix milliseconds
 }
 
-func (p *projection) load(tx *sql.Tx) error {
-	c := &p.cursor
-	err := tx.QueryRow("SELECT projected, fresh, floor, complete, problem, refused, refusal, follows, follows_size FROM cursor WHERE origin = ?",
-		p.ledger.Head.Origin.String()).Scan(&c.projected, &c.fresh, &c.floor, &c.complete, &c.problem, &c.refused, &c.refusal, &c.follows, &c.followsSize)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
+// counted is how many of the entries that are held count.
+func (p *projection) counted() int64 { return min(p.ledger.Head.Size, p.limit.Size) }
+
+// end is how many of them are to be projected.
+func (p *projection) end() int64 {
+	if c := p.ledger.cut; c != nil {
+		return min(p.counted(), c.size)
 	}
-	return err
+	return p.counted()
 }
-
-func (p *projection) save(tx *sql.Tx) error {
-	o, c := p.ledger.Head.Origin, p.cursor
-	_, err := tx.Exec("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		o.String(), o.Author.String(), string(o.Kind), c.projected, c.fresh, c.floor, c.complete, c.problem, c.refused, c.refusal, c.follows, c.followsSize)
-	return err
-}
-
-// end is how many of the entries that are held count.
-func (p *projection) end() int64 { return min(p.ledger.Head.Size, p.limit.Size) }
 
 // run projects what is new of the ledger. What stops it stands in the cursor,
 // and is tried again each time: newer software may go on. An error is the
@@ -331,6 +303,9 @@ func (p *projection) batch(tx *sql.Tx) error {
 		p.cursor.problem = fmt.Sprintf("entry %d is not readable", index)
 	}
 	p.cursor.projected = index
+	if err := p.tell(tx); err != nil {
+		return err
+	}
 	return p.save(tx)
 }
 
@@ -352,6 +327,7 @@ func (p *projection) entry(tx *sql.Tx, index int64, e ledger.Entry) (stop, err e
 	if b, ok := body.(*ledger.Begin); ok {
 		return p.begin(b), nil
 	}
+	p.last = e.Time
 	refused, err := p.apply(tx, index, e, body)
 	if refused != nil {
 		p.cursor.refused++
@@ -378,7 +354,7 @@ func (p *projection) dropped(index int64) error {
 	if p.drops == nil {
 		p.drops = []ledger.Dropped{}
 		at := index
-		for e, err := range p.ledger.Entries(index, p.end()) {
+		for e, err := range p.ledger.Entries(index, p.counted()) {
 			if err != nil {
 				return err
 			}
@@ -409,6 +385,9 @@ func (p *projection) heard() {
 		}
 	}
 	signed, c := int64(min(head.Fresh(), math.MaxInt64)), &p.cursor
+	if p.end() < p.counted() {
+		signed = p.last / 1000 // the head of that moment is not held any more
+	}
 	c.complete = true
 	if p.ledger.Seen < epoch {
 		c.fresh = max(c.fresh, signed)

@@ -317,7 +317,7 @@ func TestReadError(t *testing.T) {
 	}
 	// Without charters nothing can be said, and the old view stays.
 	w.community = ledger.Charters{}
-	if again, err := r.Project(roster.Clock{Now: w.now, Known: true}); err == nil || again != v {
+	if again, err := r.Project(known(w.now)); err == nil || again != v {
 		t.Errorf("got %v, %v", again, err)
 	}
 }

@@ -3,13 +3,16 @@
 //
 // [Open] it over a [Source] of ledgers, call [Roster.Project] whenever the
 // source has grown, and ask [Roster.ByWindow] or [Roster.ByKey] for the holder
-// of a door key: one query each. [Roster.View] is the small rest that every
-// decision needs, ready in memory: the policy, the homes, the roster's age.
+// of a door key, [Roster.Pin] for the box with its PINs: one row of the file
+// each, whose page is in no cache of ours. [Roster.View] is the small rest that
+// every decision needs, ready in memory: the policy, homes, lockdowns, bars,
+// guest passes, the roster's age. [Until] shows a source as it was at some
+// moment, so that its decisions can be made again.
 //
 // The projection does not depend on the order in which entries arrive. It can
-// be thrown away and made again, but for what is the gateway's own word: when a
-// home's notice was first seen, and how far a ledger went whose author was
-// convicted.
+// be thrown away and made again, but for what is the gateway's own word: when the
+// end of a home, or a Forgive, was first seen, and how far a ledger went whose
+// author was convicted.
 //
 // # Forks
 //
@@ -33,7 +36,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	_ "github.com/mattn/go-sqlite3" // the driver
 	"golang.org/x/mod/sumdb/tlog"
 
 	"tombolo/sync/ledger"
@@ -42,7 +44,7 @@ import (
 //go:embed schema.sql
 var schema string
 
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Source is where the ledgers are. What it gives was verified when it was
 // taken in.
@@ -64,6 +66,8 @@ type Ledger struct {
 	Entries func(lo, hi int64) iter.Seq2[ledger.Entry, error]
 	// Root is the root of the first so many entries.
 	Root func(size int64) (tlog.Hash, error)
+
+	cut *cut // of a source that shows a moment that is over, see Until
 }
 
 // Config says whose roster it is.
@@ -77,11 +81,14 @@ type Config struct {
 
 // Roster is open. It is safe for concurrent use.
 type Roster struct {
-	cfg      Config
-	write    *sql.DB
-	read     *sql.DB
-	byWindow *sql.Stmt
-	byKey    *sql.Stmt
+	cfg   Config
+	write *sql.DB
+
+	readers  chan *reader // those that are free; closed with the roster
+	still    atomic.Bool  // nobody is projecting here
+	draining sync.Mutex   // of whoever waits for all readers
+	opened   int          // under draining: how many there are
+	closing  sync.Once
 
 	view atomic.Pointer[View]
 
@@ -93,7 +100,7 @@ type Roster struct {
 
 // Open opens or makes the file. The view is empty until the first Project.
 func Open(cfg Config) (*Roster, error) {
-	r := &Roster{cfg: cfg}
+	r := &Roster{cfg: cfg, readers: make(chan *reader, readers)}
 	r.view.Store(&View{})
 	f, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_RDWR, 0o600) // SQLite itself would use the umask's mode
 	if err != nil {
@@ -102,40 +109,45 @@ func Open(cfg Config) (*Roster, error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	if r.write, err = open(cfg.Path, 1); err != nil {
+	if r.write, err = sql.Open("sqlite3", dsn(cfg.Path, writeCache)+"&_txlock=immediate&_stmt_cache_size=64"); err != nil {
 		return nil, err
 	}
+	r.write.SetMaxOpenConns(1)
+	r.write.SetMaxIdleConns(1)
 	if err = migrate(r.write); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the roster %s: %w; if it is damaged, move it away and it will be made again", cfg.Path, err), r.write.Close())
 	}
-	if r.read, err = open(cfg.Path, 4); err != nil {
-		return nil, errors.Join(err, r.write.Close())
-	}
-	if r.byWindow, err = r.read.Prepare(holderQuery + "WHERE k.passport = ? AND k.short = ?"); err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
-	if r.byKey, err = r.read.Prepare(holderQuery + "WHERE k.id = ?"); err != nil {
-		return nil, errors.Join(err, r.Close())
+	for range cap(r.readers) {
+		rd, err := openReader(cfg.Path)
+		if err != nil {
+			return nil, errors.Join(err, r.Close())
+		}
+		r.opened++
+		r.readers <- rd
 	}
 	return r, nil
 }
 
-// open does not wait for the disk when it commits: a roster that a power cut set
+// What each connection may keep of the file in memory, in KiB. Among a million
+// keys a lookup reads one of 45,000 pages, which no cache of a gateway holds, by
+// way of two of 170, which this one does: more made it no faster.
+const (
+	readCache  = 1000
+	writeCache = 4000
+)
+
+// dsn does not wait for the disk when it commits: a roster that a power cut set
 // back is projected again.
-func open(path string, conns int) (*sql.DB, error) {
-	u := url.URL{Scheme: "file", Path: path, RawQuery: "_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout=10000&_txlock=immediate&_cache_size=-8000&_stmt_cache_size=32"}
-	db, err := sql.Open("sqlite3", u.String())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	return db, nil
+func dsn(path string, cache int) string {
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: fmt.Sprintf("_journal_mode=WAL&_synchronous=NORMAL&_busy_timeout=10000&_cache_size=-%d", cache)}
+	return u.String()
 }
 
 // ErrNewer says that later software made the file.
 var ErrNewer = errors.New("newer software wrote it")
 
+// migrate makes the tables. Of what an older version made everything is made
+// again but what is the gateway's own word.
 func migrate(db *sql.DB) error {
 	return inTx(db, func(tx *sql.Tx) error {
 		var have int
@@ -148,10 +160,19 @@ func migrate(db *sql.DB) error {
 		case have == schemaVersion:
 			return nil
 		}
+		old, err := column[string](tx.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('notice', 'fork')"))
+		if err != nil {
+			return err
+		}
+		for _, table := range old {
+			if _, err := tx.Exec("DROP TABLE " + table); err != nil {
+				return err
+			}
+		}
 		if _, err := tx.Exec(schema); err != nil {
 			return err
 		}
-		_, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
+		_, err = tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", schemaVersion))
 		return err
 	})
 }
@@ -167,8 +188,8 @@ func inTx(db *sql.DB, f func(*sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// Close closes the file.
-func (r *Roster) Close() error { return errors.Join(r.read.Close(), r.write.Close()) }
+// Close closes the file once the lookups that run have ended.
+func (r *Roster) Close() error { return errors.Join(r.closeReaders(), r.write.Close()) }
 
 // View is the part of the roster that is in memory, as of the last Project.
 func (r *Roster) View() *View { return r.view.Load() }

@@ -6,23 +6,17 @@ import (
 	"fmt"
 	"time"
 
+	"tombolo/edge/access"
 	"tombolo/edge/policy"
-	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
 
-// View is what every decision needs beside the holder. It is never changed: a
-// Project that changes anything makes another.
+// View is what every decision needs beside the holder, and what a steward has to
+// know. It is never changed: a Project that changes anything makes another.
 type View struct {
-	Generation uint64         // counts the views of this process; a holder found under an older one is looked up again
-	Policy     *policy.Policy // nil before the first signed one
-	Floor      int64          // Unix seconds, see Believes
+	access.Basis
 	Problems   []Problem
 	Unreadable bool // some ledgers could not be read: project again soon
-
-	homes      map[string]map[resident]int64 // door → who → end, Unix seconds
-	fresh      int64                         // the issuer heard longest ago was heard then; 0 if none was ever heard
-	successors Successors
 }
 
 // Problem is something that a steward has to know: a ledger that stopped, an
@@ -44,23 +38,6 @@ const floorSlack = 5 * time.Minute
 // author moves that floor by more than a day past the clock of the time.
 func (v *View) Believes(now time.Time) bool {
 	return now.Unix() >= max(epoch, v.Floor-int64(floorSlack/time.Second))
-}
-
-// LivesHere reports whether a passport has its home behind a door, and the
-// wallet is that of the home. Without a clock no home has ended.
-func (v *View) LivesHere(door string, p passport.ID, wallet [20]byte, now time.Time, clockKnown bool) bool {
-	ends, ok := v.homes[door][resident{p, wallet}]
-	return ok && (!clockKnown || now.Unix() < ends)
-}
-
-// Age is the time since the issuers were last heard, by the one that was heard
-// longest ago; negative if none ever was, or at a time to come by more than a
-// day. A smaller lead counts as now.
-func (v *View) Age(now time.Time) time.Duration {
-	if v.fresh == 0 || v.fresh > now.Add(maxAhead).Unix() {
-		return -1
-	}
-	return max(0, now.Sub(time.Unix(v.fresh, 0)))
 }
 
 // Successors names who follows each retired issuer, by key ids in
@@ -95,12 +72,16 @@ func (s Successors) SpeakFor(successor, issuer string) bool {
 }
 
 func (r *Roster) loadView(p *pass, unreadable error) (*View, error) {
-	v := &View{Generation: r.View().Generation + 1, successors: SuccessorsOf(p.community.Latest())}
+	v := &View{Basis: access.Basis{Generation: r.View().Generation + 1}}
 	if unreadable != nil {
 		v.Unreadable = true
 		v.problem("ledgers", "%v", unreadable)
 	}
-	return v, errors.Join(r.loadRemoval(v), r.loadPolicy(v, p.node.Latest().Slug), r.loadHomes(v), r.loadFresh(v, p.community, unreadable == nil))
+	if err := r.loadPolicy(v, p.node.Latest().Slug); err != nil {
+		return nil, err
+	}
+	// Orders want the floor, which loadFresh finds.
+	return v, errors.Join(r.loadRemoval(v), r.loadHomes(v), r.loadFresh(v, p.community, unreadable == nil), r.loadOrders(v))
 }
 
 // loadRemoval tells a gateway that a steward has taken it out of the node: its

@@ -23,9 +23,11 @@
 //	min:"1s" max:"255s"     bounds of a Duration or an integer, both inclusive
 //	eg:"5s"                 an example to show in the error
 //	required:"say which"    the key must be there; the text says why or what
+//	refused:"use x"         the key must not be there; the text says why
 //
 // A type that implements encoding.TextUnmarshaler is decoded from a string;
-// its method `Want() string`, if it has one, completes "want …" in errors.
+// its method `Want() string`, if it has one, completes "want …" in errors. Its
+// own error is shown if it has none, or if the error wraps [ErrRefused].
 //
 // The values come from github.com/pelletier/go-toml/v2; this package adds a
 // tree of positions over the same library's parser. It reads no file and does

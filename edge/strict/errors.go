@@ -23,6 +23,7 @@ var (
 	ErrMissing  = errors.New("missing key")
 	ErrDoubled  = errors.New("key set twice")
 	ErrValue    = errors.New("wrong kind of value or out of range")
+	ErrRefused  = errors.New("refused") // a key or a value that is known, and must not be used
 )
 
 // Error is one mistake in a file.

@@ -2,6 +2,7 @@ package strict
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -114,7 +115,7 @@ func (d *Document) fillText(n *node, v reflect.Value, tu encoding.TextUnmarshale
 		return
 	}
 	_, words := tu.(wanter)
-	if !isDur && !words {
+	if !isDur && !words || errors.Is(err, ErrRefused) {
 		d.reject(n.val, path, err, "%v, got %s", err, got(n))
 		return
 	}
@@ -144,8 +145,11 @@ func (d *Document) fillStruct(n *node, v reflect.Value, path Path) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name := f.Tag.Get("toml")
-		known = append(known, name)
 		index[name] = i
+		if f.Tag.Get("refused") != "" {
+			continue
+		}
+		known = append(known, name)
 		why := f.Tag.Get("required")
 		if _, set := n.children[name]; !set && why != "" {
 			d.reject(n.val, path.With(name), ErrMissing, "missing: %s", why)
@@ -156,6 +160,10 @@ func (d *Document) fillStruct(n *node, v reflect.Value, path Path) {
 		i, ok := index[key]
 		if !ok {
 			d.reject(c.key, sub, ErrUnknown, "unknown key%s", Hint(key, known, "nothing is known here"))
+			continue
+		}
+		if why := t.Field(i).Tag.Get("refused"); why != "" {
+			d.reject(c.key, sub, ErrRefused, "refused: %s", why)
 			continue
 		}
 		d.fill(c, v.Field(i), t.Field(i).Tag, sub)
@@ -199,12 +207,12 @@ func want(v reflect.Value, tag reflect.StructTag) string {
 	case reflect.Struct, reflect.Map:
 		return "a table"
 	case reflect.Slice:
-		e := reflect.New(v.Type().Elem()).Elem()
-		switch e.Kind() {
-		case reflect.Struct, reflect.Map:
-			return "a list of tables"
-		case reflect.String:
+		e := v.Type().Elem()
+		switch {
+		case e.Kind() == reflect.String, reflect.PointerTo(e).Implements(textUnmarshaler):
 			return "a list of strings"
+		case e.Kind() == reflect.Struct, e.Kind() == reflect.Map:
+			return "a list of tables"
 		}
 		return "a list"
 	case reflect.String:

@@ -1,14 +1,16 @@
-// Package sim is a door's hardware in process: relays and contacts by name,
-// and a serial scanner.
+// Package sim is a door's hardware in process: relays, contacts, the channels of
+// an ADC, card readers with keypads, and a serial scanner.
 //
 // Call [New], give its relays and inputs to the code under test in the place
-// of package board's, drive it with [Board.SetInput] and look at
-// [Board.Transitions]; a test ends with [Board.Check], which fails it for every
+// of package board's, drive it with [Board.SetInput], [Board.SetReading],
+// [Board.Tap] and [Board.Press], and look at [Board.Transitions] and
+// [Board.Shows]; a test ends with [Board.Check], which fails it for every
 // breach of the drivers' contract that the board saw. [Board.Serve] lets
 // another process watch and drive the board ([Dial]); [NewScanner] is a pty
 // that speaks as a QR scanner does.
 //
-// It does not simulate bounce, electrical levels or the kernel: whether the
+// It knows no keys and no signatures: a reader passes challenges and answers
+// through. It does not simulate bounce, electrical levels or the kernel: whether the
 // real drivers keep their promises is proved on the emulated board.
 package sim
 
@@ -31,9 +33,9 @@ var (
 type Rule uint8
 
 const (
-	SetAfterClose    Rule = iota + 1 // Relay.Set after Relay.Close
+	SetAfterClose    Rule = iota + 1 // Relay.Set after Relay.Close, Reader.Show after Reader.Close
 	OpenTwice                        // a line opened while it is open
-	UnknownLine                      // a line opened that the board does not have
+	UnknownLine                      // a line opened, or a channel read, that the board does not have
 	EnergisedAtOpen                  // a relay opened that was left energised: SetSafe comes first
 	EnergisedAtClose                 // a relay closed that its owner left energised
 	LeftOpen                         // a line still open when Check looked
@@ -68,9 +70,11 @@ type Transition struct {
 // Config names the lines. Names are the caller's own, e.g. "front" and
 // "front/contact".
 type Config struct {
-	Relays []string
-	Inputs []string         // inactive to begin with
-	Now    func() time.Time // nil is time.Now; tests of pure code give their own
+	Relays   []string
+	Inputs   []string         // inactive to begin with
+	Channels map[int]int      // of the ADC, 0 to MaxChannel → what each reads to begin with, per mille
+	Readers  []Mount          // dark to begin with
+	Now      func() time.Time // nil is time.Now; tests of pure code give their own
 }
 
 // Board is the simulated board. Its methods may be called from any goroutine.
@@ -78,11 +82,14 @@ type Board struct {
 	now func() time.Time
 
 	// The maps do not change after New.
-	relays map[string]*relayLine
-	inputs map[string]*inputLine
+	relays   map[string]*relayLine
+	inputs   map[string]*inputLine
+	channels map[int]*channel
+	readers  map[Mount]*readerUnit
 
 	mu          sync.Mutex // guards what the maps point to, and what follows
 	transitions []Transition
+	shown       []Shown
 	violations  []Violation
 	watchers    map[chan Event]struct{}
 }
@@ -94,19 +101,26 @@ type relayLine struct {
 }
 
 // New makes a board with every relay de-energised and every input inactive.
-// It panics if a name is empty or used twice: that is the caller's mistake.
+// It panics if a name is empty or used twice, or a channel out of bounds: that is
+// the caller's mistake.
 func New(cfg Config) *Board {
 	b := &Board{
 		now:      cfg.Now,
 		relays:   make(map[string]*relayLine),
 		inputs:   make(map[string]*inputLine),
+		channels: make(map[int]*channel),
+		readers:  make(map[Mount]*readerUnit),
 		watchers: make(map[chan Event]struct{}),
 	}
 	if b.now == nil {
 		b.now = time.Now
 	}
 	seen := make(map[string]bool)
-	for _, n := range slices.Concat(cfg.Relays, cfg.Inputs) {
+	names := slices.Concat(cfg.Relays, cfg.Inputs)
+	for _, m := range cfg.Readers {
+		names = append(names, m.String())
+	}
+	for _, n := range names {
 		if n == "" || seen[n] {
 			panic(fmt.Sprintf("sim: line name %q is empty or used twice", n))
 		}
@@ -117,6 +131,15 @@ func New(cfg Config) *Board {
 	}
 	for _, n := range cfg.Inputs {
 		b.inputs[n] = &inputLine{}
+	}
+	for n, perMille := range cfg.Channels {
+		if n < 0 || n > MaxChannel || perMille < 0 || perMille > MaxReading {
+			panic(fmt.Sprintf("sim: ADC channel %d reads %d", n, perMille))
+		}
+		b.channels[n] = &channel{perMille: perMille}
+	}
+	for _, m := range cfg.Readers {
+		b.readers[m] = &readerUnit{again: Shown{Mount: m, Loop: true}}
 	}
 	return b
 }
@@ -164,6 +187,11 @@ func (b *Board) Check(t TB) {
 	for n, l := range b.inputs {
 		if l.owner != nil {
 			found = append(found, Violation{Rule: LeftOpen, Line: n})
+		}
+	}
+	for m, u := range b.readers {
+		if u.owner != nil {
+			found = append(found, Violation{Rule: LeftOpen, Line: m.String()})
 		}
 	}
 	for _, v := range found {

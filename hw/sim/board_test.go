@@ -252,7 +252,8 @@ func TestFailSet(t *testing.T) {
 
 func TestNewPanics(t *testing.T) {
 	t.Parallel()
-	for _, cfg := range []sim.Config{{Relays: []string{""}}, {Relays: []string{"a", "a"}}, {Relays: []string{"a"}, Inputs: []string{"a"}}} {
+	for _, cfg := range []sim.Config{{Relays: []string{""}}, {Relays: []string{"a", "a"}}, {Relays: []string{"a"}, Inputs: []string{"a"}},
+		{Readers: []sim.Mount{{Door: "a"}, {Door: "a"}}}, {Channels: map[int]int{64: 0}}, {Channels: map[int]int{-1: 0}}, {Channels: map[int]int{0: 1001}}} {
 		func() {
 			defer func() {
 				if recover() == nil {

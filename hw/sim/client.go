@@ -3,12 +3,12 @@ package sim
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"sync"
-	"time"
 )
 
 // ErrHungUp means that the board went away, or cut a slow watcher off.
@@ -18,11 +18,11 @@ var ErrHungUp = errors.New("sim: board hung up")
 var ErrRefused = errors.New("sim: board refused")
 
 // Client watches and drives a board in another process. Next and WaitRelay are
-// for one goroutine, SetInput for any.
+// for one goroutine, everything else for any.
 type Client struct {
 	conn    net.Conn
-	events  chan Event    // closed by read when the board hangs up
-	replies chan string   // "" is ok
+	events  chan Event // closed by read when the board hangs up
+	replies chan replyJSON
 	gone    chan struct{} // closed by Close
 	once    sync.Once
 
@@ -38,7 +38,7 @@ func Dial(path string) (*Client, error) {
 	c := &Client{
 		conn:    conn,
 		events:  make(chan Event, queued),
-		replies: make(chan string, 1),
+		replies: make(chan replyJSON, 1),
 		gone:    make(chan struct{}),
 	}
 	go c.read()
@@ -61,49 +61,83 @@ func (c *Client) read() {
 	lines := bufio.NewScanner(c.conn)
 	for lines.Scan() {
 		var m struct {
-			T         time.Time `json:"t"`
-			Relay     string    `json:"relay"`
-			Energised bool      `json:"energised"`
-			Input     string    `json:"input"`
-			Active    bool      `json:"active"`
-			OK        bool      `json:"ok"`
-			Error     string    `json:"error"`
+			eventJSON
+			replyJSON
 		}
 		if json.Unmarshal(lines.Bytes(), &m) != nil {
 			return
 		}
 		if m.OK || m.Error != "" {
 			select {
-			case c.replies <- m.Error:
+			case c.replies <- m.replyJSON:
 			case <-c.gone:
 				return
 			}
 			continue
 		}
+		e, err := m.event()
+		if err != nil {
+			return
+		}
 		select {
-		case c.events <- Event{m.T, m.Relay, m.Energised, m.Input, m.Active}:
+		case c.events <- e:
 		case <-c.gone:
 			return
 		}
 	}
 }
 
-// SetInput drives an input and waits for the board's answer.
-func (c *Client) SetInput(name string, active bool) error {
+// Do sends a command and waits for the board's answer. challenge is nil unless
+// it was asked for.
+func (c *Client) Do(cmd Command) (challenge []byte, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	line, err := json.Marshal(Command{name, active})
+	line, err := json.Marshal(cmd)
 	if err != nil {
-		return fmt.Errorf("sim: %w", err)
+		return nil, fmt.Errorf("sim: %w", err)
 	}
 	if _, err := c.conn.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("%w: %w", ErrHungUp, err)
+		return nil, fmt.Errorf("%w: %w", ErrHungUp, err)
 	}
-	switch refused, ok := <-c.replies; {
+	reply, ok := <-c.replies
+	switch {
 	case !ok:
-		return ErrHungUp
-	case refused != "":
-		return fmt.Errorf("%w: %s", ErrRefused, refused)
+		return nil, ErrHungUp
+	case reply.Error != "":
+		return nil, fmt.Errorf("%w: %s", ErrRefused, reply.Error)
+	case reply.Challenge == "":
+		return nil, nil
+	}
+	return hex.DecodeString(reply.Challenge)
+}
+
+// SetInput drives an input.
+func (c *Client) SetInput(name string, active bool) error {
+	_, err := c.Do(DriveInput{name, active})
+	return err
+}
+
+// SetReading drives an ADC's channel, per mille.
+func (c *Client) SetReading(channel, perMille int) error {
+	_, err := c.Do(DriveChannel{channel, perMille})
+	return err
+}
+
+// Challenge asks a reader what a key has to sign.
+func (c *Client) Challenge(at Mount) ([]byte, error) { return c.Do(AskChallenge{at}) }
+
+// Tap gives a reader the answer to its last challenge.
+func (c *Client) Tap(at Mount, answer []byte) error {
+	_, err := c.Do(PresentTap{at, string(answer)})
+	return err
+}
+
+// Press presses keys of a reader's keypad, one after the other.
+func (c *Client) Press(at Mount, keys string) error {
+	for _, key := range []byte(keys) {
+		if _, err := c.Do(PressKey{at, key}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -130,6 +164,20 @@ func (c *Client) WaitRelay(ctx context.Context, relay string, energised bool) (E
 		}
 		if e.Relay == relay && e.Energised == energised {
 			return e, nil
+		}
+	}
+}
+
+// WaitShown reads events until one says that a reader shows a pattern of this
+// first colour; "" waits for a dark one.
+func (c *Client) WaitShown(ctx context.Context, at Mount, colour string) (Shown, error) {
+	for {
+		e, err := c.Next(ctx)
+		if err != nil {
+			return Shown{}, fmt.Errorf("sim: waiting for %q at %s: %w", colour, at, err)
+		}
+		if s := e.Shown; s != nil && s.Mount == at && (len(s.Steps) == 0 && colour == "" || len(s.Steps) > 0 && s.Steps[0].Colour == colour) {
+			return *s, nil
 		}
 	}
 }

@@ -2,126 +2,17 @@ package sim
 
 import (
 	"bufio"
-	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
-	"time"
-	"unicode/utf8"
 )
-
-// MaxLine bounds a line of the control protocol, in bytes without its end.
-const MaxLine = 1024
 
 // queued is how far a watcher may fall behind before it is cut off; the board
 // never waits for one.
 const queued = 4096
-
-// Why a command was refused.
-var (
-	ErrSyntax   = errors.New("sim: command is not one JSON object in UTF-8")
-	ErrField    = errors.New(`sim: command has a field other than "input" and "active"`)
-	ErrTwice    = errors.New("sim: command has a field twice")
-	ErrType     = errors.New("sim: command has a field of the wrong type")
-	ErrMissing  = errors.New("sim: command lacks a field")
-	ErrTrailing = errors.New("sim: command has something after the object")
-	ErrLong     = errors.New("sim: command is longer than 1024 bytes")
-)
-
-// Command drives an input: {"input":"front/contact","active":true}.
-type Command struct {
-	Input  string `json:"input"`
-	Active bool   `json:"active"`
-}
-
-// ParseCommand reads one line, without its end. It takes exactly the two
-// fields, once each, in any order.
-func ParseCommand(line []byte) (Command, error) {
-	var c Command
-	if len(line) > MaxLine {
-		return c, ErrLong
-	}
-	if !utf8.Valid(line) {
-		return c, ErrSyntax
-	}
-	d := json.NewDecoder(bytes.NewReader(line))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return c, ErrSyntax
-	}
-	var input, active bool
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return c, ErrSyntax
-		}
-		value, err := d.Token()
-		if err != nil {
-			return c, ErrSyntax
-		}
-		var seen *bool
-		var ok bool
-		switch key {
-		case "input":
-			seen = &input
-			c.Input, ok = value.(string)
-			ok = ok && c.Input != ""
-		case "active":
-			seen = &active
-			c.Active, ok = value.(bool)
-		default:
-			return c, fmt.Errorf("%w: %q", ErrField, key)
-		}
-		if !ok {
-			return c, fmt.Errorf("%w: %q", ErrType, key)
-		}
-		if *seen {
-			return c, fmt.Errorf("%w: %q", ErrTwice, key)
-		}
-		*seen = true
-	}
-	if _, err := d.Token(); err != nil {
-		return c, ErrSyntax
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return c, ErrTrailing
-	}
-	switch {
-	case !input:
-		return c, fmt.Errorf(`%w: "input"`, ErrMissing)
-	case !active:
-		return c, fmt.Errorf(`%w: "active"`, ErrMissing)
-	}
-	return c, nil
-}
-
-// Event is what the board tells: the state of a relay or of an input, one of
-// which is named. A new watcher gets all of them once, and then each change.
-type Event struct {
-	T         time.Time
-	Relay     string
-	Energised bool // of the relay
-	Input     string
-	Active    bool // of the input
-}
-
-// MarshalJSON gives {"t":…,"relay":…,"energised":…} or {"t":…,"input":…,"active":…}.
-func (e Event) MarshalJSON() ([]byte, error) {
-	if e.Relay != "" {
-		return json.Marshal(struct {
-			T         time.Time `json:"t"`
-			Relay     string    `json:"relay"`
-			Energised bool      `json:"energised"`
-		}{e.T, e.Relay, e.Energised})
-	}
-	return json.Marshal(struct {
-		T      time.Time `json:"t"`
-		Input  string    `json:"input"`
-		Active bool      `json:"active"`
-	}{e.T, e.Input, e.Active})
-}
 
 // tell queues an event for each watcher; b.mu is held. One that is too far
 // behind is cut off, which it notices: events are never left out silently.
@@ -139,13 +30,20 @@ func (b *Board) tell(e Event) {
 func (b *Board) watch() chan Event {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	w := make(chan Event, queued+len(b.relays)+len(b.inputs))
+	w := make(chan Event, queued+len(b.relays)+len(b.inputs)+len(b.channels)+len(b.readers))
 	now := b.now()
 	for n, l := range b.relays {
 		w <- Event{T: now, Relay: n, Energised: l.energised}
 	}
 	for n, l := range b.inputs {
 		w <- Event{T: now, Input: n, Active: l.active}
+	}
+	for n, c := range b.channels {
+		w <- Event{T: now, Reading: c.reading(n)}
+	}
+	for _, u := range b.readers {
+		again := u.again
+		w <- Event{T: now, Shown: &again}
 	}
 	b.watchers[w] = struct{}{}
 	return w
@@ -161,8 +59,8 @@ func (b *Board) unwatch(w chan Event) {
 }
 
 // Serve lets other processes watch and drive the board: one JSON object a
-// line, events out, commands in, and to each command one reply, {"ok":true} or
-// {"error":"…"}. A line that is too long ends the connection after its reply.
+// line, events out, commands in, and to each [Command] one reply, {"ok":true},
+// with a challenge if that was asked for, or {"error":"…"}. A line that is too long ends the connection after its reply.
 // Serve closes l and every connection when it is done; it ends with l's error,
 // nil when l was closed.
 func (b *Board) Serve(l net.Listener) error {
@@ -198,9 +96,15 @@ func (b *Board) Serve(l net.Listener) error {
 	}
 }
 
+type replyJSON struct {
+	OK        bool   `json:"ok,omitempty"`
+	Challenge string `json:"challenge,omitempty"`
+	Error     string `json:"error,omitempty"`
+}
+
 func (b *Board) serve(c net.Conn) {
 	events := b.watch()
-	replies := make(chan any)
+	replies := make(chan replyJSON)
 	done := make(chan struct{}) // closed when nobody writes any more
 	go func() {
 		defer close(done)
@@ -231,15 +135,10 @@ func (b *Board) serve(c net.Conn) {
 		b.unwatch(events)
 	}()
 
-	type refusal struct {
-		Error string `json:"error"`
-	}
-	reply := func(err error) bool {
-		var v any = struct {
-			OK bool `json:"ok"`
-		}{true}
+	reply := func(challenge []byte, err error) bool {
+		v := replyJSON{OK: err == nil, Challenge: hex.EncodeToString(challenge)}
 		if err != nil {
-			v = refusal{err.Error()}
+			v = replyJSON{Error: err.Error()}
 		}
 		select {
 		case replies <- v:
@@ -251,15 +150,16 @@ func (b *Board) serve(c net.Conn) {
 	lines := bufio.NewScanner(c)
 	lines.Buffer(make([]byte, 0, MaxLine), MaxLine+2) // with a CR and LF
 	for lines.Scan() {
+		var challenge []byte
 		cmd, err := ParseCommand(lines.Bytes())
 		if err == nil {
-			err = b.SetInput(cmd.Input, cmd.Active)
+			challenge, err = cmd.do(b)
 		}
-		if !reply(err) {
+		if !reply(challenge, err) {
 			return
 		}
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		reply(ErrLong)
+		reply(nil, ErrLong)
 	}
 }

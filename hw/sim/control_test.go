@@ -19,12 +19,24 @@ const soon = 5 * time.Second
 
 func TestParseCommand(t *testing.T) {
 	t.Parallel()
+	front, out := sim.Mount{Door: "front"}, sim.Mount{Door: "front", Exit: true}
 	for line, want := range map[string]sim.Command{
-		`{"input":"front/contact","active":true}`:                    {Input: "front/contact", Active: true},
-		` { "active" : false , "input" : "a" } `:                     {Input: "a"},
-		`{"input":"\u0061\"b","active":true}`:                        {Input: `a"b`, Active: true},
-		"{\"input\":\"tür\",\"active\":true}\r":                      {Input: "tür", Active: true},
-		`{"input":"` + strings.Repeat("x", 990) + `","active":true}`: {Input: strings.Repeat("x", 990), Active: true},
+		`{"input":"front/contact","active":true}`:                      sim.DriveInput{Input: "front/contact", Active: true},
+		` { "active" : false , "input" : "a" } `:                       sim.DriveInput{Input: "a"},
+		`{"input":"\u0061\"b","active":true}`:                          sim.DriveInput{Input: `a"b`, Active: true},
+		"{\"input\":\"tür\",\"active\":true}\r":                        sim.DriveInput{Input: "tür", Active: true},
+		`{"input":"` + strings.Repeat("x", 990) + `","active":true}`:   sim.DriveInput{Input: strings.Repeat("x", 990), Active: true},
+		`{"channel":0,"reading":0}`:                                    sim.DriveChannel{},
+		`{"reading":1000,"channel":63}`:                                sim.DriveChannel{Channel: 63, Reading: 1000},
+		`{"channel":3,"fault":true}`:                                   sim.BreakChannel{Channel: 3},
+		`{"challenge":"front"}`:                                        sim.AskChallenge{At: front},
+		`{"challenge":"front","exit":false}`:                           sim.AskChallenge{At: front},
+		`{"exit":true,"challenge":"front"}`:                            sim.AskChallenge{At: out},
+		`{"tap":"front","answer":"00ff7b"}`:                            sim.PresentTap{At: front, Answer: "\x00\xff{"},
+		`{"tap":"front","exit":true,"answer":"00"}`:                    sim.PresentTap{At: out, Answer: "\x00"},
+		`{"tap":"front","answer":"` + strings.Repeat("ab", 256) + `"}`: sim.PresentTap{At: front, Answer: strings.Repeat("\xab", 256)},
+		`{"press":"front","key":"0"}`:                                  sim.PressKey{At: front, Key: '0'},
+		`{"press":"front","exit":true,"key":"#"}`:                      sim.PressKey{At: out, Key: '#'},
 	} {
 		if got, err := sim.ParseCommand([]byte(line)); err != nil || got != want {
 			t.Errorf("%.60s: %v, %v", line, got, err)
@@ -65,6 +77,61 @@ var malformed = []struct {
 	{`{"input":"a","active":true}{}`, sim.ErrTrailing},
 	{`{"input":"a","active":true} x`, sim.ErrTrailing},
 	{`{"input":"` + strings.Repeat("x", sim.MaxLine) + `","active":true}`, sim.ErrLong},
+
+	{`{"channel":3}`, sim.ErrMissing},
+	{`{"reading":3}`, sim.ErrMissing},
+	{`{"fault":true}`, sim.ErrMissing},
+	{`{"channel":3,"reading":1001}`, sim.ErrValue},
+	{`{"channel":3,"reading":-1}`, sim.ErrValue},
+	{`{"channel":3,"reading":-0}`, sim.ErrValue},
+	{`{"channel":3,"reading":5e2}`, sim.ErrValue},
+	{`{"channel":3,"reading":512.0}`, sim.ErrValue},
+	{`{"channel":3,"reading":65537}`, sim.ErrValue},
+	{`{"channel":64,"reading":512}`, sim.ErrValue},
+	{`{"channel":"3","reading":512}`, sim.ErrType},
+	{`{"channel":3,"reading":"512"}`, sim.ErrType},
+	{`{"channel":3,"reading":01}`, sim.ErrSyntax},
+	{`{"channel":3,"reading":512,"fault":true}`, sim.ErrField},
+	{`{"channel":3,"fault":false}`, sim.ErrValue},
+	{`{"channel":3,"fault":1}`, sim.ErrType},
+	{`{"channel":3,"active":true}`, sim.ErrField},
+	{`{"channel":3,"channel":3,"reading":1}`, sim.ErrTwice},
+
+	{`{"challenge":""}`, sim.ErrType},
+	{`{"challenge":true}`, sim.ErrType},
+	{`{"challenge":"front","exit":"true"}`, sim.ErrType},
+	{`{"challenge":"front","exit":null}`, sim.ErrType},
+	{`{"challenge":"front","side":"out"}`, sim.ErrField},
+	{`{"challenge":"front","answer":"00"}`, sim.ErrField},
+	{`{"challenge":"front","tap":"front","answer":"00"}`, sim.ErrField},
+	{`{"challenge":"front","challenge":"front"}`, sim.ErrTwice},
+	{`{"exit":true}`, sim.ErrMissing},
+	{`{"challenge":"front"}}`, sim.ErrTrailing},
+
+	{`{"tap":"front"}`, sim.ErrMissing},
+	{`{"answer":"00"}`, sim.ErrMissing},
+	{`{"tap":"front","answer":""}`, sim.ErrValue},
+	{`{"tap":"front","answer":"0"}`, sim.ErrValue},
+	{`{"tap":"front","answer":"0g"}`, sim.ErrValue},
+	{`{"tap":"front","answer":"AB"}`, sim.ErrValue},
+	{`{"tap":"front","answer":"0x00"}`, sim.ErrValue},
+	{`{"tap":"front","answer":"` + strings.Repeat("00", 257) + `"}`, sim.ErrValue},
+	{`{"tap":"front","answer":0}`, sim.ErrType},
+	{`{"tap":["front"],"answer":"00"}`, sim.ErrType},
+	{`{"tap":"front","answer":"00","key":"1"}`, sim.ErrField},
+	{`{"tap":"front","answer":"00","answer":"00"}`, sim.ErrTwice},
+
+	{`{"press":"front"}`, sim.ErrMissing},
+	{`{"key":"1"}`, sim.ErrMissing},
+	{`{"press":"front","key":""}`, sim.ErrValue},
+	{`{"press":"front","key":"12"}`, sim.ErrValue},
+	{`{"press":"front","key":"a"}`, sim.ErrValue},
+	{`{"press":"front","key":" "}`, sim.ErrValue},
+	{`{"press":"front","key":"١"}`, sim.ErrValue},
+	{`{"press":"front","key":1}`, sim.ErrType},
+	{`{"press":"","key":"1"}`, sim.ErrType},
+	{`{"press":"front","key":"1","active":true}`, sim.ErrField},
+	{`{"press":"front","key":"1","press":"front"}`, sim.ErrTwice},
 }
 
 func TestParseCommandRefuses(t *testing.T) {
@@ -78,7 +145,12 @@ func TestParseCommandRefuses(t *testing.T) {
 
 // FuzzParseCommand: what is taken is bounded and encodes to what is taken again.
 func FuzzParseCommand(f *testing.F) {
-	f.Add([]byte(`{"input":"front/contact","active":true}`))
+	for _, line := range []string{
+		`{"input":"front/contact","active":true}`, `{"channel":3,"reading":512}`, `{"channel":3,"fault":true}`,
+		`{"challenge":"front","exit":true}`, `{"tap":"front","answer":"00ff"}`, `{"press":"front","key":"*","exit":false}`,
+	} {
+		f.Add([]byte(line))
+	}
 	for _, c := range malformed {
 		f.Add([]byte(c.line))
 	}
@@ -87,7 +159,7 @@ func FuzzParseCommand(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if c.Input == "" || len(line) > sim.MaxLine {
+		if len(line) > sim.MaxLine || !bounded(c) {
 			t.Fatalf("%q gave %v", line, c)
 		}
 		enc, err := json.Marshal(c)
@@ -101,6 +173,24 @@ func FuzzParseCommand(f *testing.F) {
 			t.Fatalf("%q gave %v, and again %v, %v", line, c, again, err)
 		}
 	})
+}
+
+func bounded(c sim.Command) bool {
+	switch c := c.(type) {
+	case sim.DriveInput:
+		return c.Input != ""
+	case sim.DriveChannel:
+		return c.Channel >= 0 && c.Channel <= sim.MaxChannel && c.Reading >= 0 && c.Reading <= sim.MaxReading
+	case sim.BreakChannel:
+		return c.Channel >= 0 && c.Channel <= sim.MaxChannel
+	case sim.AskChallenge:
+		return c.At.Door != ""
+	case sim.PresentTap:
+		return c.At.Door != "" && c.Answer != "" && len(c.Answer) <= sim.MaxAnswer
+	case sim.PressKey:
+		return c.At.Door != "" && sim.IsKey(c.Key)
+	}
+	return false
 }
 
 // serve gives a board's control socket, and how to end it.

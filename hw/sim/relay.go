@@ -98,7 +98,7 @@ func (b *Board) FailSet(relay string, err error, moved bool) {
 }
 
 // Kill is kill -9 of the process that holds the board: every line is freed,
-// every relay stays as it is, and the owners' handles are dead.
+// every relay and reader stays as it is, and the owners' handles are dead.
 func (b *Board) Kill() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -110,5 +110,8 @@ func (b *Board) Kill() {
 			l.owner = nil
 			in.dead = true
 		}
+	}
+	for _, u := range b.readers {
+		u.owner = nil
 	}
 }

@@ -12,7 +12,7 @@ type Decision struct {
 	Seq          uint64   // counts this boot's decisions from 1; Passage refers to it
 	Door         string
 	Exit         bool   // presented on the way out
-	Mode         string // tap, window, rex, or unread
+	Mode         string // tap or window, with what was typed as in tap+pin; rex; or unread
 	Granted      bool
 	Reason       string // stable code of package edge/access
 	Passport     uint64 // 0 when nobody could be named
@@ -37,7 +37,8 @@ func (b *Decision) check() error {
 	return cmp.Or(CheckSlug("door", b.Door), text("mode", b.Mode, 1, 16), text("reason", b.Reason, 1, 40))
 }
 
-// Passage is what became of a grant: somebody went through, or nobody did.
+// Passage is what became of a grant: somebody went through, or nobody did. At a
+// door without a contact a grant counts as a passage, as nobody can know better.
 type Passage struct {
 	_       struct{} `cbor:",toarray"`
 	Seq     uint64   // the decision's
@@ -63,7 +64,8 @@ func (b *DoorState) check() error {
 	return cmp.Or(CheckSlug("door", b.Door), text("state", b.State, 1, 40))
 }
 
-// Input is a contact or a request to exit that changed.
+// Input is a contact or a request to exit that changed. The first version wrote
+// it; now Line is.
 type Input struct {
 	_      struct{} `cbor:",toarray"`
 	Door   string
@@ -132,4 +134,95 @@ func (*ForkSeen) Kind() Kind { return KindForkSeen }
 func (b *ForkSeen) check() error {
 	_, err := ParseFork(b.Evidence)
 	return err
+}
+
+// MaxSources bounds the ledgers that a Basis names.
+const MaxSources = 1000
+
+// Basis says what a gateway decides on from here: how far each ledger is
+// projected, which policy is in force and which clock it has. It follows every
+// Boot, and comes again whenever any of it changes, so that whoever holds the
+// ledgers can make the same decisions again.
+type Basis struct {
+	_       struct{} `cbor:",toarray"`
+	Clock   string   // unknown, floor, rtc, ntp
+	Policy  uint64   // version in force, 0 when there is none
+	Hash    []byte   // the policy's, 32 bytes, or empty
+	Sources []Source // ascending by origin
+}
+
+// Source is a ledger, and how many of its entries are projected.
+type Source struct {
+	_      struct{} `cbor:",toarray"`
+	Origin string
+	Size   int64
+}
+
+func (*Basis) Kind() Kind { return KindBasis }
+
+func (b *Basis) check() error {
+	if len(b.Sources) > MaxSources {
+		return fmt.Errorf("%d ledgers, at most %d", len(b.Sources), MaxSources)
+	}
+	if n := len(b.Hash); n != 0 && n != 32 || (n == 0) != (b.Policy == 0) {
+		return fmt.Errorf("policy %d with a hash of %d bytes", b.Policy, n)
+	}
+	last := ""
+	for _, s := range b.Sources {
+		o, err := ParseOrigin(s.Origin)
+		switch {
+		case err != nil:
+			return err
+		case o.Kind != CommunityLog && o.Kind != NodeLog:
+			return fmt.Errorf("nothing is decided on a %s ledger", o.Kind)
+		case s.Size < 0:
+			return fmt.Errorf("%d entries", s.Size)
+		case s.Origin <= last:
+			return fmt.Errorf("%s is out of order", s.Origin)
+		}
+		last = s.Origin
+	}
+	return text("clock", b.Clock, 1, 16)
+}
+
+// PassUsed spends one use of a guest pass. It is durable before the door opens.
+type PassUsed struct {
+	_    struct{} `cbor:",toarray"`
+	Pass PassID
+	Seq  uint64 // the decision's, which follows
+}
+
+func (*PassUsed) Kind() Kind { return KindPassUsed }
+
+func (b *PassUsed) check() error { return b.Pass.check() }
+
+// Opening says that a decision that had to be durable first is, and that the
+// door opens now.
+type Opening struct {
+	_    struct{} `cbor:",toarray"`
+	Seq  uint64   // the decision's
+	Door string
+}
+
+func (*Opening) Kind() Kind { return KindOpening }
+
+func (b *Opening) check() error { return CheckSlug("door", b.Door) }
+
+// Line is an input that changed, or that was found so at the start.
+type Line struct {
+	_     struct{} `cbor:",toarray"`
+	Door  string   // empty for an input of the gateway as a whole
+	Input string   // contact, rex, tamper; of the gateway fire, tamper, mains, battery
+	State string   // normal, active, cut, shorted
+}
+
+func (*Line) Kind() Kind { return KindLine }
+
+func (b *Line) check() error {
+	if b.Door != "" {
+		if err := CheckSlug("door", b.Door); err != nil {
+			return err
+		}
+	}
+	return cmp.Or(text("input", b.Input, 1, 40), text("state", b.State, 1, 16))
 }

@@ -71,24 +71,36 @@ func Seal(index int64, kind Kind, critical bool, salt Salt, time int64, body []b
 	return Entry{Leaf: leaf.marshal(), Salt: salt, Time: time, Body: body}
 }
 
-func commit(index int64, kind Kind, critical bool, salt Salt, time int64, body []byte) [sha256.Size]byte {
-	return sha256.Sum256(preimage(index, kind, critical, salt, time, body))
+func commit(index int64, kind Kind, critical bool, salt Salt, time int64, body []byte) (c [sha256.Size]byte) {
+	// Written out of two pieces: no entry needs its preimage in one.
+	var head [headSize]byte
+	h := sha256.New()
+	h.Write(appendHead(head[:0], index, kind, critical, salt, time))
+	h.Write(body)
+	h.Sum(c[:0])
+	return c
 }
 
 func preimage(index int64, kind Kind, critical bool, salt Salt, time int64, body []byte) []byte {
-	const separator = "tombolo/v1/entry\n"
-	buf := make([]byte, 0, len(separator)+len(salt)+8+8+2+1+len(body))
+	return append(appendHead(nil, index, kind, critical, salt, time), body...)
+}
+
+const (
+	separator = "tombolo/v1/entry\n"
+	headSize  = len(separator) + len(Salt{}) + 8 + 8 + 2 + 1
+)
+
+// appendHead appends what stands before the body.
+func appendHead(buf []byte, index int64, kind Kind, critical bool, salt Salt, time int64) []byte {
 	buf = append(buf, separator...)
 	buf = append(buf, salt[:]...)
 	buf = binary.BigEndian.AppendUint64(buf, uint64(index))
 	buf = binary.BigEndian.AppendUint64(buf, uint64(time))
 	buf = binary.BigEndian.AppendUint16(buf, uint16(kind))
 	if critical {
-		buf = append(buf, 1)
-	} else {
-		buf = append(buf, 0)
+		return append(buf, 1)
 	}
-	return append(buf, body...)
+	return append(buf, 0)
 }
 
 // Check parses the leaf and, unless the body was dropped, checks that it

@@ -24,6 +24,13 @@ const (
 	KindPolicy          Kind = 34
 	KindHome            Kind = 35
 	KindHomeEnded       Kind = 36
+	KindLockdown        Kind = 37
+	KindLockdownLifted  Kind = 38
+	KindBar             Kind = 39
+	KindGuestPass       Kind = 40
+	KindGuestEnded      Kind = 41
+	KindForgive         Kind = 42
+	KindPinSet          Kind = 43
 
 	KindDecision  Kind = 64
 	KindPassage   Kind = 65
@@ -33,6 +40,10 @@ const (
 	KindClockStep Kind = 69
 	KindFault     Kind = 70
 	KindForkSeen  Kind = 71
+	KindBasis     Kind = 72
+	KindPassUsed  Kind = 73
+	KindOpening   Kind = 74
+	KindLine      Kind = 75
 )
 
 // kinds lists what this version knows: a maker of the body's type, the ledgers
@@ -57,6 +68,13 @@ var kinds = map[Kind]struct {
 	KindPolicy:          {"Policy", func() Body { return new(Policy) }, NodeLog, true},
 	KindHome:            {"Home", func() Body { return new(Home) }, NodeLog, true},
 	KindHomeEnded:       {"HomeEnded", func() Body { return new(HomeEnded) }, NodeLog, true},
+	KindLockdown:        {"Lockdown", func() Body { return new(Lockdown) }, NodeLog, true},
+	KindLockdownLifted:  {"LockdownLifted", func() Body { return new(LockdownLifted) }, NodeLog, true},
+	KindBar:             {"Bar", func() Body { return new(Bar) }, NodeLog, true},
+	KindGuestPass:       {"GuestPass", func() Body { return new(GuestPass) }, NodeLog, true},
+	KindGuestEnded:      {"GuestEnded", func() Body { return new(GuestEnded) }, NodeLog, true},
+	KindForgive:         {"Forgive", func() Body { return new(Forgive) }, NodeLog, true},
+	KindPinSet:          {"PinSet", func() Body { return new(PinSet) }, NodeLog, true},
 	KindDecision:        {"Decision", func() Body { return new(Decision) }, DoorLog, false},
 	KindPassage:         {"Passage", func() Body { return new(Passage) }, DoorLog, false},
 	KindDoorState:       {"DoorState", func() Body { return new(DoorState) }, DoorLog, false},
@@ -65,6 +83,10 @@ var kinds = map[Kind]struct {
 	KindClockStep:       {"ClockStep", func() Body { return new(ClockStep) }, DoorLog, false},
 	KindFault:           {"Fault", func() Body { return new(Fault) }, DoorLog, false},
 	KindForkSeen:        {"Fork", func() Body { return new(ForkSeen) }, DoorLog, false},
+	KindBasis:           {"Basis", func() Body { return new(Basis) }, DoorLog, false},
+	KindPassUsed:        {"PassUsed", func() Body { return new(PassUsed) }, DoorLog, false},
+	KindOpening:         {"Opening", func() Body { return new(Opening) }, DoorLog, false},
+	KindLine:            {"Line", func() Body { return new(Line) }, DoorLog, false},
 }
 
 func (k Kind) String() string {

@@ -19,7 +19,8 @@ const (
 
 	// maxSize bounds a ledger so far above what any disk holds that no
 	// arithmetic on sizes and indexes overflows, here or in package tlog.
-	maxSize = 1 << 48
+	maxSize = 1 << maxEdge
+	maxEdge = 48
 )
 
 // Errors of trees and proofs.
@@ -35,7 +36,7 @@ var (
 // and state need at most 63 hashes.
 type Tree struct {
 	size int64
-	edge []tlog.Hash
+	edge [maxEdge]tlog.Hash // as many as size has ones in binary, then zeros
 }
 
 // Size is the number of leaves.
@@ -44,8 +45,8 @@ func (t Tree) Size() int64 { return t.size }
 // Append adds a leaf. It calls node, unless that is nil, for every subtree
 // that the leaf completes, from below to above; level 0 is the leaf itself.
 func (t *Tree) Append(leaf []byte, node func(level int, n int64, h tlog.Hash)) {
-	h := tlog.RecordHash(leaf)
-	edge := t.edge[:len(t.edge):len(t.edge)] // copies of a Tree share no appended hash
+	h := leafHash(leaf)
+	last := bits.OnesCount64(uint64(t.size))
 	level := 0
 	for {
 		n := t.size >> level
@@ -55,12 +56,28 @@ func (t *Tree) Append(leaf []byte, node func(level int, n int64, h tlog.Hash)) {
 		if n&1 == 0 {
 			break
 		}
-		h = tlog.NodeHash(edge[len(edge)-1], h)
-		edge = edge[:len(edge)-1]
+		last--
+		h = nodeHash(t.edge[last], h)
+		t.edge[last] = tlog.Hash{}
 		level++
 	}
-	t.edge = append(edge[:len(edge):len(edge)], h)
+	t.edge[last] = h
 	t.size++
+}
+
+// leafHash is [tlog.RecordHash], which allocates. RFC 6962 §2.1
+func leafHash(leaf []byte) tlog.Hash {
+	var b [1 + MaxLeaf]byte // it begins with 0
+	return sha256.Sum256(append(b[:1], leaf...))
+}
+
+// nodeHash is [tlog.NodeHash], which allocates. RFC 6962 §2.1
+func nodeHash(left, right tlog.Hash) tlog.Hash {
+	var b [1 + 2*tlog.HashSize]byte
+	b[0] = 1
+	copy(b[1:], left[:])
+	copy(b[1+tlog.HashSize:], right[:])
+	return sha256.Sum256(b[:])
 }
 
 // Root is the Merkle tree hash.
@@ -68,16 +85,17 @@ func (t Tree) Root() tlog.Hash {
 	if t.size == 0 {
 		return tlog.Hash(sha256.Sum256(nil))
 	}
-	return fold(t.edge)
+	return fold(t.edge[:bits.OnesCount64(uint64(t.size))])
 }
 
 // suffix is the hash of the leaves from lo to the end, where lo is where one
 // of the edge's subtrees begins.
 func (t Tree) suffix(lo int64) (tlog.Hash, bool) {
 	at := int64(0)
-	for i, rest := 0, t.size; i < len(t.edge); i++ {
+	edge := t.edge[:bits.OnesCount64(uint64(t.size))]
+	for i, rest := 0, t.size; i < len(edge); i++ {
 		if at == lo {
-			return fold(t.edge[i:]), true
+			return fold(edge[i:]), true
 		}
 		width := int64(1) << (bits.Len64(uint64(rest)) - 1)
 		at += width
@@ -89,7 +107,7 @@ func (t Tree) suffix(lo int64) (tlog.Hash, bool) {
 func fold(edge []tlog.Hash) tlog.Hash {
 	h := edge[len(edge)-1]
 	for i := len(edge) - 2; i >= 0; i-- {
-		h = tlog.NodeHash(edge[i], h)
+		h = nodeHash(edge[i], h)
 	}
 	return h
 }
@@ -97,7 +115,7 @@ func fold(edge []tlog.Hash) tlog.Hash {
 // MarshalBinary is size u64 followed by the edge's hashes.
 func (t Tree) MarshalBinary() ([]byte, error) {
 	b := binary.BigEndian.AppendUint64(nil, uint64(t.size))
-	for _, h := range t.edge {
+	for _, h := range t.edge[:bits.OnesCount64(uint64(t.size))] {
 		b = append(b, h[:]...)
 	}
 	return b, nil
@@ -113,8 +131,8 @@ func ParseTree(b []byte) (Tree, error) {
 		return Tree{}, fmt.Errorf("%w: %d bytes for size %d", ErrTree, len(b), size)
 	}
 	t := Tree{size: int64(size)}
-	for b = b[8:]; len(b) > 0; b = b[32:] {
-		t.edge = append(t.edge, tlog.Hash(b[:32]))
+	for i := 0; 8+32*i < len(b); i++ {
+		t.edge[i] = tlog.Hash(b[8+32*i:][:32])
 	}
 	return t, nil
 }
@@ -165,7 +183,7 @@ func subtree(r Reader, level int, n int64) (tlog.Hash, error) {
 			return tlog.Hash{}, fmt.Errorf("%d leaves from %d on, want %d", len(leaves), first, count)
 		}
 		for _, leaf := range leaves {
-			hashes = append(hashes, tlog.RecordHash(leaf))
+			hashes = append(hashes, leafHash(leaf))
 		}
 	} else {
 		for i := range count {
@@ -178,7 +196,7 @@ func subtree(r Reader, level int, n int64) (tlog.Hash, error) {
 	}
 	for len(hashes) > 1 {
 		for i := range len(hashes) / 2 {
-			hashes[i] = tlog.NodeHash(hashes[2*i], hashes[2*i+1])
+			hashes[i] = nodeHash(hashes[2*i], hashes[2*i+1])
 		}
 		hashes = hashes[:len(hashes)/2]
 	}
@@ -203,7 +221,7 @@ func rangeHash(r Reader, tree Tree, lo, hi int64) (tlog.Hash, error) {
 		return left, err
 	}
 	right, err := rangeHash(r, tree, mid, hi)
-	return tlog.NodeHash(left, right), err
+	return nodeHash(left, right), err
 }
 
 // split is the largest power of two below n. RFC 6962 §2.1

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tombolo/sync/ledger"
@@ -20,8 +21,8 @@ type AuthorConfig struct {
 	Kind      ledger.LogKind
 	Charter   ledger.CharterID // the chain that the ledger belongs to: the community's or the node's
 	Guard     Guard
-	Now       func() time.Time
-	Rand      io.Reader // salts and incarnations
+	Now       func() time.Time // safe for concurrent use
+	Rand      io.Reader        // salts and incarnations
 }
 
 // Author is the one writer of a ledger. It is safe for concurrent use; a second
@@ -31,6 +32,9 @@ type AuthorConfig struct {
 type Author struct {
 	store *Store
 	cfg   AuthorConfig
+
+	drawing sync.Mutex                  // held over a read of cfg.Rand
+	head    atomic.Pointer[ledger.Head] // info's, for who cannot wait for a commit
 
 	mu     sync.Mutex
 	info   Info              // under mu: what is durable
@@ -64,7 +68,8 @@ func (s *Store) OpenAuthor(cfg AuthorConfig) (*Author, error) {
 			return nil, err
 		}
 		if ok {
-			a.info, a.signed = *last, last.Checkpoint
+			a.signed = last.Checkpoint
+			a.stand(*last, nil)
 			return a, nil
 		}
 	}
@@ -97,16 +102,22 @@ func (a *Author) reincarnate(last *Info) error {
 	if _, err := io.ReadFull(a.cfg.Rand, o.Incarnation[:]); err != nil {
 		return err
 	}
-	a.begin = &ledger.Begin{Charter: a.cfg.Charter, Predecessor: predecessor(last)}
+	begin := &ledger.Begin{Charter: a.cfg.Charter, Predecessor: predecessor(last)}
 	if last != nil {
-		a.begin.Generation = last.Generation + 1
+		begin.Generation = last.Generation + 1
 	}
-	a.info = Info{
-		Head:       ledger.Head{Checkpoint: ledger.Checkpoint{Origin: o}, Author: a.cfg.public()},
-		Generation: a.begin.Generation, Charter: a.cfg.Charter,
-	}
-	a.signed = a.info.Checkpoint
+	a.signed = ledger.Checkpoint{Origin: o}
+	a.stand(Info{
+		Head:       ledger.Head{Checkpoint: a.signed, Author: a.cfg.public()},
+		Generation: begin.Generation, Charter: a.cfg.Charter,
+	}, begin)
 	return nil
+}
+
+// stand says where the ledger stands. It is called under mu.
+func (a *Author) stand(at Info, begin *ledger.Begin) {
+	a.info, a.begin = at, begin
+	a.head.Store(&at.Head)
 }
 
 func predecessor(last *Info) *ledger.Predecessor {
@@ -118,26 +129,21 @@ func predecessor(last *Info) *ledger.Predecessor {
 
 // Head is the newest durable head. Its Size is 0 before the first Append of a
 // new incarnation.
-func (a *Author) Head() ledger.Head {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.info.Head
-}
+func (a *Author) Head() ledger.Head { return *a.head.Load() }
 
 // Append seals the drafts, stores them with the signed head that covers them,
 // and returns the index of the first once everything is durable. After an
 // error nothing was stored, unless the disk could not even be read: then the
 // next call finds out, and the drafts may turn out to have been stored.
 func (a *Author) Append(drafts ...Draft) (first int64, err error) {
-	records := make([]record, len(drafts))
+	g := group{given: make([]record, len(drafts))}
 	for i, d := range drafts {
-		if records[i], err = a.accept(d); err != nil {
+		if g.given[i], err = accept(a.cfg.Kind, d); err != nil {
 			return 0, err
 		}
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.append(records)
+	err = a.commit(&g)
+	return g.first(), err
 }
 
 // record is a draft that was checked, with its body's encoding.
@@ -147,12 +153,12 @@ type record struct {
 }
 
 // accept checks what can be known of a draft before its turn comes.
-func (a *Author) accept(d Draft) (record, error) {
+func accept(log ledger.LogKind, d Draft) (record, error) {
 	switch kind := d.Body.Kind(); {
 	case kind == ledger.KindBegin || kind == ledger.KindDropped:
 		return record{}, fmt.Errorf("%w: the author writes %v by itself", ledger.ErrWrongLog, kind)
-	case !kind.In(a.cfg.Kind):
-		return record{}, fmt.Errorf("%w: %v in a %s ledger", ledger.ErrWrongLog, kind, a.cfg.Kind)
+	case !kind.In(log):
+		return record{}, fmt.Errorf("%w: %v in a %s ledger", ledger.ErrWrongLog, kind, log)
 	}
 	return newRecord(d)
 }
@@ -175,7 +181,7 @@ func (a *Author) Drop(first, last int64, why string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := a.append([]record{r}); err != nil {
+	if err := a.append(&group{given: []record{r}}); err != nil {
 		return err
 	}
 	// The write-ahead log still holds the pages as they were.
@@ -190,62 +196,62 @@ func (a *Author) Refresh() error {
 	return err
 }
 
-// append is called under mu.
-func (a *Author) append(records []record) (first int64, err error) {
-	if err := a.settle(); err != nil {
-		return 0, err
-	}
-	first = a.info.Tree.Size()
-	if a.begin != nil {
-		begin, err := newRecord(Draft{a.begin, a.cfg.Now()})
-		if err != nil {
-			return 0, err
-		}
-		records = append([]record{begin}, records...)
-		first++
-	}
-	if err := a.commit(records); err != nil {
-		return 0, fmt.Errorf("append to %v: %w", a.info.Origin, err)
-	}
-	return first, nil
+// commit stores a group, sealed for what is durable by now.
+func (a *Author) commit(g *group) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.append(g)
 }
 
-// commit stores records and the head that covers them.
-func (a *Author) commit(records []record) error {
-	salts := make([]byte, len(ledger.Salt{})*len(records))
-	if _, err := io.ReadFull(a.cfg.Rand, salts); err != nil {
+// basis is where the ledger stands, as far as anybody knows.
+func (a *Author) basis() basis {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.durable()
+}
+
+// durable is called under mu.
+func (a *Author) durable() basis { return basis{a.info.Head, a.info.Tree, a.begin} }
+
+// append is called under mu.
+func (a *Author) append(g *group) error {
+	if err := a.settle(); err != nil {
 		return err
 	}
-	next, signed := a.info, false
-	err := inTx(a.store.write, func(tx *sql.Tx) error {
-		if err := a.stillMine(tx, &next); err != nil {
+	if on := a.durable(); !g.basis.is(on) {
+		if err := a.seal(g, on); err != nil {
 			return err
 		}
-		w := writer{tx: tx, id: next.id, tree: next.Tree}
-		for i, r := range records {
-			kind := r.Body.Kind()
-			salt := ledger.Salt(salts[i*len(ledger.Salt{}):])
-			e := ledger.Seal(w.tree.Size(), kind, kind.Critical(), salt, max(0, r.Time.UnixMilli()), r.body)
-			if err := w.store(e, r.Body); err != nil {
-				return err
-			}
-		}
+	}
+	if err := a.persist(g); err != nil {
+		return fmt.Errorf("append to %v: %w", a.info.Origin, err)
+	}
+	return nil
+}
+
+// persist stores a sealed group whose basis is durable. It is called under mu.
+func (a *Author) persist(g *group) error {
+	next, signed := a.info, false
+	next.Head, next.Tree = g.after.head, g.after.tree
+	err := a.store.inTx(func(tx txn) error {
 		var err error
-		next.Tree = w.tree
-		if next.Head, err = a.sign(w.tree); err != nil {
+		if next.id, err = a.stillMine(tx); err != nil {
 			return err
 		}
 		// The guard moves before the commit: if that fails after all, the next
 		// start begins a new incarnation rather than trusting this one.
-		if err := a.cfg.Guard.Advance(a.signed, next.Checkpoint); err != nil {
-			return err
+		guarded := make(chan error, 1)
+		go func() { guarded <- a.cfg.Guard.Advance(a.signed, next.Checkpoint) }()
+		err = g.write(writer{tx, next.id})
+		if refused := <-guarded; refused != nil {
+			return refused
 		}
 		a.signed, signed = next.Checkpoint, true
-		return w.finish(next.Head, int64(next.Time))
+		return err
 	})
 	if err == nil {
 		next.fresh, next.Seen = next.Time, int64(next.Time)
-		a.info, a.begin = next, nil
+		a.stand(next, nil)
 		return nil
 	}
 	if !signed {
@@ -260,38 +266,30 @@ func (a *Author) commit(records []record) error {
 	return err
 }
 
-func (a *Author) sign(tree ledger.Tree) (ledger.Head, error) {
-	c := ledger.Checkpoint{Origin: a.info.Origin, Size: tree.Size(), Root: tree.Root()}
-	now := uint64(max(0, a.cfg.Now().Unix()))
-	signed, err := ledger.Sign(c, a.cfg.Key, now)
-	return ledger.Head{Checkpoint: c, Author: a.info.Author, Time: now, Note: signed}, err
-}
-
 // stillMine checks that nobody else wrote since the last commit, and makes the
 // row of a new incarnation.
-func (a *Author) stillMine(tx *sql.Tx, next *Info) error {
+func (a *Author) stillMine(tx txn) (id int64, err error) {
 	if a.begin == nil {
 		var size int64
-		if err := tx.QueryRow("SELECT size FROM ledger WHERE id = ?", next.id).Scan(&size); err != nil {
-			return err
+		if err := tx.QueryRow("SELECT size FROM ledger WHERE id = ?", a.info.id).Scan(&size); err != nil {
+			return 0, err
 		}
-		if size != next.Tree.Size() {
-			return ErrOtherAuthor
+		if size != a.info.Tree.Size() {
+			return 0, ErrOtherAuthor
 		}
-		return nil
+		return a.info.id, nil
 	}
 	// Two incarnations that name the same predecessor would be evidence of a fork.
 	last, err := newest(tx, a.cfg)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	now, then := predecessor(last), a.begin.Predecessor
 	if (now == nil) != (then == nil) || now != nil && *now != *then {
-		return ErrOtherAuthor
+		return 0, ErrOtherAuthor
 	}
-	row, err := newLedger(tx, next.Head)
-	next.id = row.id
-	return err
+	row, err := newLedger(tx, a.info.Head)
+	return row.id, err
 }
 
 // settle finds out what became of a commit that failed.
@@ -305,7 +303,7 @@ func (a *Author) settle() error {
 	case err != nil:
 		return err
 	case bytes.Equal(stored.Note, a.unsure.Note):
-		a.info, a.begin = stored, nil
+		a.stand(stored, nil)
 	}
 	a.unsure = nil
 	return nil

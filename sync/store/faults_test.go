@@ -16,6 +16,7 @@ import (
 type faults struct {
 	commit atomic.Int32 // how commits fail, see below
 	reads  atomic.Bool  // reads fail
+	during func()       // called within each commit; nil for nothing
 }
 
 // The forms in which a commit fails.
@@ -41,7 +42,7 @@ func fail(tb testing.TB, s *Store) *faults {
 			tb.Fatal(err)
 		}
 		// The faults are ours: no need to wait for the real disk.
-		*db = sql.OpenDB(connector{f, strings.Replace(dsn(s.path), "_synchronous=FULL", "_synchronous=OFF", 1)})
+		*db = sql.OpenDB(connector{f, strings.Replace(dsn(s.Path(), nil), "_synchronous=FULL", "_synchronous=OFF", 1)})
 	}
 	s.write.SetMaxOpenConns(1)
 	return f
@@ -85,6 +86,9 @@ type faultyTx struct {
 }
 
 func (tx faultyTx) Commit() error {
+	if tx.during != nil {
+		tx.during()
+	}
 	form := tx.commit.Load()
 	if form >= blinding {
 		tx.reads.Store(true)

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"errors"
 	"testing"
 
@@ -40,14 +39,14 @@ func rival(t *testing.T, from *Store, a *Author, parting, size int64) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = inTx(s.write, func(tx *sql.Tx) error {
+	err = s.inTx(func(tx txn) error {
 		row, err := newLedger(tx, head)
 		if err != nil {
 			return err
 		}
-		w := writer{tx: tx, id: row.id, log: i.Origin.Kind}
+		w := taker{writer: writer{tx: tx, id: row.id}, log: i.Origin.Kind}
 		for _, e := range entries {
-			if err := w.append(e); err != nil {
+			if err := w.append(&e); err != nil {
 				return err
 			}
 		}

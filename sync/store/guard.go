@@ -89,14 +89,8 @@ func (g Guard) Advance(from, to ledger.Checkpoint) error {
 }
 
 func (g Guard) advance(from, to ledger.Checkpoint) (err error) {
-	if err := os.MkdirAll(g.Dir, 0o700); err != nil {
+	if err := g.own(); err != nil {
 		return err
-	}
-	// Below /tmp somebody else may have made it first.
-	if fi, err := os.Lstat(g.Dir); err != nil {
-		return err
-	} else if st, ok := fi.Sys().(*syscall.Stat_t); !fi.IsDir() || !ok || int(st.Uid) != os.Geteuid() || fi.Mode()&0o022 != 0 {
-		return fmt.Errorf("%s is not a folder that only this user can write to; remove it", g.Dir)
 	}
 	f, err := os.OpenFile(g.file(to.Origin), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -106,19 +100,40 @@ func (g Guard) advance(from, to ledger.Checkpoint) (err error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		return err
 	}
-	have, err := io.ReadAll(io.LimitReader(f, 4096))
-	if err != nil {
+	have := make([]byte, 1024) // more than any state
+	n, err := f.ReadAt(have, 0)
+	if err != nil && err != io.EOF {
 		return err
 	}
+	have = have[:n]
 	if !bytes.Equal(have, g.state(from)) {
 		return ErrOtherAuthor
 	}
-	if bytes.Equal(have, g.state(to)) {
+	state := g.state(to)
+	if bytes.Equal(have, state) {
 		return nil
 	}
-	state := g.state(to)
 	if _, err := f.WriteAt(state, 0); err != nil || len(state) >= len(have) {
 		return err
 	}
 	return f.Truncate(int64(len(state)))
+}
+
+// own makes the folder if there is none. Below /tmp somebody else may have made
+// it first.
+func (g Guard) own() error {
+	fi, err := os.Lstat(g.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(g.Dir, 0o700); err != nil {
+			return err
+		}
+		fi, err = os.Lstat(g.Dir)
+	}
+	if err != nil {
+		return err
+	}
+	if st, ok := fi.Sys().(*syscall.Stat_t); !fi.IsDir() || !ok || int(st.Uid) != os.Geteuid() || fi.Mode()&0o022 != 0 {
+		return fmt.Errorf("%s is not a folder that only this user can write to; remove it", g.Dir)
+	}
+	return nil
 }

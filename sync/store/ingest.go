@@ -1,13 +1,10 @@
 package store
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"iter"
 	"math"
-	"slices"
-	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -58,7 +55,7 @@ func (s *Store) ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 	if head.Size == 0 {
 		return in, fmt.Errorf("%v: %w", head.Origin, ledger.ErrBegin)
 	}
-	err := inTx(s.write, func(tx *sql.Tx) error {
+	err := s.inTx(func(tx txn) error {
 		if anew {
 			if err := forget(tx, head.Origin); err != nil {
 				return err
@@ -71,32 +68,32 @@ func (s *Store) ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 		if err != nil {
 			return err
 		}
-		w := writer{tx: tx, id: held.id, log: head.Origin.Kind, tree: held.Tree}
+		t := taker{writer: writer{tx: tx, id: held.id}, log: head.Origin.Kind, tree: held.Tree}
 		for c, err := range chunks {
 			if err != nil {
 				return err
 			}
-			if err := w.take(head, c); err != nil {
+			if err := t.take(head, c); err != nil {
 				return err
 			}
 		}
-		if w.tree.Size() < head.Size {
-			return fmt.Errorf("%w: %d entries are held, the next chunk was not given", ErrGap, w.tree.Size())
+		if t.tree.Size() < head.Size {
+			return fmt.Errorf("%w: %d entries are held, the next chunk was not given", ErrGap, t.tree.Size())
 		}
-		if ok, err := w.agrees(held, head); err != nil {
+		if ok, err := t.agrees(held, head); err != nil {
 			return err
 		} else if !ok {
 			return &ForkError{held.Head, head}
 		}
-		if err := w.missing.Check(); err != nil {
+		if err := t.missing.Check(); err != nil {
 			return err
 		}
-		in.Added = w.tree.Size() - held.Tree.Size()
+		in.Added = t.tree.Size() - held.Tree.Size()
 		in.Fresh = head.Size > held.Size || head.Size == held.Size && newer(head, held, seen)
 		if !in.Fresh {
 			return nil
 		}
-		return w.finish(head, seen)
+		return t.finish(head, seen)
 	})
 	if err != nil {
 		return Ingested{Origin: head.Origin}, err
@@ -104,7 +101,7 @@ func (s *Store) ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 	return in, nil
 }
 
-func forget(tx *sql.Tx, o ledger.Origin) error {
+func forget(tx txn, o ledger.Origin) error {
 	for _, query := range []string{
 		"DELETE FROM entry WHERE ledger = (SELECT id FROM ledger WHERE origin = ?)",
 		"DELETE FROM node WHERE ledger = (SELECT id FROM ledger WHERE origin = ?)",
@@ -142,7 +139,7 @@ func newer(head ledger.Head, held Info, seen int64) bool {
 }
 
 // newLedger makes the row of a ledger whose entries follow.
-func newLedger(tx *sql.Tx, head ledger.Head) (Info, error) {
+func newLedger(tx txn, head ledger.Head) (Info, error) {
 	r, err := tx.Exec("INSERT INTO ledger (origin, author, charter, generation, size, tree, note, fresh, seen) VALUES (?, ?, x'', 0, 0, x'', x'', 0, 0)",
 		head.Origin.String(), []byte(head.Author))
 	if err != nil {
@@ -152,126 +149,78 @@ func newLedger(tx *sql.Tx, head ledger.Head) (Info, error) {
 	return Info{id: id}, err
 }
 
-// Rows go in many at a time: the way into SQLite costs more than the row.
-const (
-	entryColumns = 6
-	manyRows     = 32
-	insertOne    = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?)"
-)
-
-var insertMany = insertOne + strings.Repeat(", (?, ?, ?, ?, ?, ?)", manyRows-1)
-
-// writer appends entries to one ledger within a transaction, which ends with
-// finish.
-type writer struct {
-	tx      *sql.Tx
-	id      int64
+// taker appends entries to a ledger that somebody else wrote.
+type taker struct {
+	writer
 	log     ledger.LogKind
 	tree    ledger.Tree
 	missing ledger.Missing
-	rows    []any // of entries that were not inserted yet
-	err     error // of node
+	rows    rows // of entries that were not inserted yet
 }
 
 // take checks a chunk against the head and stores the entries that are not
 // held yet. Whether those that are held are the same, the root says in the end.
-func (w *writer) take(head ledger.Head, c ledger.Chunk) error {
+func (t *taker) take(head ledger.Head, c ledger.Chunk) error {
 	if err := ledger.CheckChunk(head.Checkpoint, c); err != nil {
 		return err
 	}
-	if c.Start > w.tree.Size() {
-		return fmt.Errorf("%w: entries %d to %d", ErrGap, w.tree.Size(), c.Start-1)
+	if c.Start > t.tree.Size() {
+		return fmt.Errorf("%w: entries %d to %d", ErrGap, t.tree.Size(), c.Start-1)
 	}
-	for _, e := range c.Entries[min(w.tree.Size()-c.Start, int64(len(c.Entries))):] {
-		if err := w.append(e); err != nil {
+	fresh := c.Entries[min(t.tree.Size()-c.Start, int64(len(c.Entries))):]
+	for i := range fresh {
+		if err := t.append(&fresh[i]); err != nil {
 			return err
 		}
 	}
-	return nil
+	return t.flush() // then the chunk is its giver's again
 }
 
-// append checks the next entry and stores it.
-func (w *writer) append(e ledger.Entry) error {
-	index := w.tree.Size()
-	_, body, err := e.Open(w.log, index)
+func (t *taker) flush() error {
+	r := t.rows
+	t.rows = t.rows[:0]
+	return t.insert(r)
+}
+
+// append checks the next entry and stores it, with the nodes that it completes.
+func (t *taker) append(e *ledger.Entry) error {
+	index := t.tree.Size()
+	_, body, err := e.Open(t.log, index)
 	if err != nil {
 		return &ledger.At{First: index, Last: index, Err: err}
 	}
-	w.missing.Take(index, e, body)
-	return w.store(e, body)
-}
-
-// store stores the next entry, which was checked, with the nodes that it
-// completes, and drops the bodies whose drop it records.
-func (w *writer) store(e ledger.Entry, body ledger.Body) error {
-	var salt, time, content any
-	if !e.Dropped() {
-		salt, time, content = e.Salt[:], e.Time, e.Body
-	}
-	w.rows = append(w.rows, w.id, w.tree.Size(), e.Leaf, salt, time, content)
-	if len(w.rows) == manyRows*entryColumns {
-		if _, err := w.tx.Exec(insertMany, w.rows...); err != nil {
+	t.missing.Take(index, *e, body)
+	t.rows.add(index, e)
+	switch body.(type) {
+	case *ledger.Begin, *ledger.Dropped:
+		if err := t.flush(); err != nil {
 			return err
 		}
-		w.rows = w.rows[:0]
-	}
-	if w.tree.Append(e.Leaf, w.node); w.err != nil {
-		return w.err
-	}
-	var err error
-	switch b := body.(type) {
-	case *ledger.Begin:
-		_, err = w.tx.Exec("UPDATE ledger SET charter = ?, generation = ? WHERE id = ?", b.Charter[:], int64(b.Generation), w.id)
-	case *ledger.Dropped:
-		if err := w.flush(); err != nil {
+		if err := t.obey(body); err != nil {
 			return err
 		}
-		// The record of a drop stays: without it what it covers would count as
-		// withheld. x'840102' is how the leaf of a Dropped entry begins.
-		_, err = w.tx.Exec("UPDATE entry SET salt = NULL, time = NULL, body = NULL WHERE ledger = ? AND idx BETWEEN ? AND ? AND substr(leaf, 1, 3) <> x'840102'",
-			w.id, b.First, b.Last)
 	}
+	t.tree.Append(e.Leaf, func(level int, n int64, h tlog.Hash) {
+		if stored(level) && err == nil {
+			err = t.node(node{level, n, h})
+		}
+	})
 	return err
 }
 
-// flush inserts the rows that are left over.
-func (w *writer) flush() error {
-	for row := range slices.Chunk(w.rows, entryColumns) {
-		if _, err := w.tx.Exec(insertOne, row...); err != nil {
-			return err
-		}
-	}
-	w.rows = w.rows[:0]
-	return nil
-}
-
-func (w *writer) node(level int, n int64, h tlog.Hash) {
-	if level == 0 || level%ledger.TileHeight != 0 || w.err != nil {
-		return
-	}
-	_, w.err = w.tx.Exec("INSERT INTO node VALUES (?, ?, ?, ?)", w.id, level, n, h[:])
-}
-
-// finish makes head the ledger's head.
-func (w *writer) finish(head ledger.Head, seen int64) error {
-	tree, err := w.tree.MarshalBinary()
-	if err == nil {
-		err = w.flush()
-	}
-	if err != nil {
+func (t *taker) finish(head ledger.Head, seen int64) error {
+	if err := t.flush(); err != nil {
 		return err
 	}
-	_, err = w.tx.Exec("UPDATE ledger SET size = ?, tree = ?, note = ?, fresh = ?, seen = ? WHERE id = ?",
-		w.tree.Size(), tree, head.Note, int64(head.Fresh()), seen, w.id)
-	return err
+	return t.writer.finish(t.tree, head, seen)
 }
 
 // agrees reports whether head's root is that of the first head.Size entries.
-func (w *writer) agrees(held Info, head ledger.Head) (bool, error) {
-	if head.Size == w.tree.Size() {
-		return head.Root == w.tree.Root(), nil
+func (t *taker) agrees(held Info, head ledger.Head) (bool, error) {
+	if head.Size == t.tree.Size() {
+		return head.Root == t.tree.Root(), nil
 	}
-	hashes := ledger.Hashes(reader{w.tx, held})
+	hashes := ledger.Hashes(reader{t.tx, held})
 	root, err := tlog.TreeHash(head.Size, hashes)
 	if err != nil || root == head.Root {
 		return err == nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tombolo/sync/ledger"
@@ -13,7 +14,16 @@ import (
 
 // JournalConfig says how a Journal groups and what it does in trouble.
 type JournalConfig struct {
+	// Author writes. It may be nil: then Open is asked for one before the first
+	// commit, again for as long as it fails, and whenever an author found that
+	// somebody else had written (ErrOtherAuthor). So a journal takes records
+	// before its disk does. Open may be nil where Author is not.
 	Author *Author
+	Open   func() (*Author, error)
+	// Kind is the ledger's, if Author is nil.
+	Kind ledger.LogKind
+	// Group bounds the records of one commit; 0 is 1024.
+	Group int
 	// Delay is how long a record waits for company before it is committed.
 	Delay time.Duration
 	// Queue bounds the records that wait for a disk that fails.
@@ -31,9 +41,13 @@ type Journal struct {
 	wake  chan struct{}
 	drain sync.Mutex // held by the one flush at a time
 
+	author atomic.Pointer[Author]
+
 	mu      sync.Mutex
 	pending []pending // under mu
+	gone    int64     // under mu: so many left the queue at its front
 	flying  int       // under mu: so many of the first are being committed
+	edition int       // under mu: counts what left elsewhere
 	urgent  bool      // under mu: somebody waits
 	lost    int       // under mu
 }
@@ -50,7 +64,23 @@ const maxBatch = 1024
 
 // NewJournal makes a journal; Run commits.
 func NewJournal(cfg JournalConfig) *Journal {
-	return &Journal{cfg: cfg, wake: make(chan struct{}, 1)}
+	if cfg.Group == 0 {
+		cfg.Group = maxBatch
+	}
+	j := &Journal{cfg: cfg, wake: make(chan struct{}, 1)}
+	if cfg.Author != nil {
+		j.cfg.Kind = cfg.Author.cfg.Kind
+		j.author.Store(cfg.Author)
+	}
+	return j
+}
+
+// Head is the newest durable head, a zero one while there is no author.
+func (j *Journal) Head() (h ledger.Head) {
+	if a := j.author.Load(); a != nil {
+		h = a.Head()
+	}
+	return h
 }
 
 // Record queues a record and returns at once. The body belongs to the journal
@@ -79,12 +109,18 @@ func (j *Journal) RecordFirst(ctx context.Context, d Draft) error {
 func (j *Journal) withdraw(done chan<- error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	waiting := slices.DeleteFunc(slices.Clone(j.pending[j.flying:]), func(p pending) bool { return p.done == done })
-	j.pending = append(j.pending[:j.flying:j.flying], waiting...)
+	for i, p := range j.pending[j.flying:] {
+		if p.done == done {
+			// A copy: a batch may have been made of what stands there.
+			j.pending = slices.Concat(j.pending[:j.flying+i], j.pending[j.flying+i+1:])
+			j.edition++
+			return
+		}
+	}
 }
 
 func (j *Journal) add(d Draft, done chan<- error) error {
-	r, err := j.cfg.Author.accept(d)
+	r, err := accept(j.cfg.Kind, d)
 	if err != nil {
 		return err
 	}
@@ -166,61 +202,142 @@ func (j *Journal) pause(ctx context.Context, d time.Duration, early bool) {
 func (j *Journal) Flush() error {
 	j.drain.Lock()
 	defer j.drain.Unlock()
+	var l line
+	defer l.end()
 	for {
-		j.mu.Lock()
-		j.flying = min(len(j.pending), maxBatch)
-		batch := j.pending[:j.flying]
-		j.urgent = false
-		lost := j.lost
-		j.mu.Unlock()
-		if len(batch) == 0 && lost == 0 {
+		b := j.depart(&l)
+		if b == nil {
 			return nil
 		}
-		err := j.commit(batch, lost)
-		j.settle(batch, lost, err)
+		err := j.commit(&l, b)
+		j.settle(b, err)
 		if err != nil {
 			return err
 		}
 	}
 }
 
-func (j *Journal) commit(batch []pending, lost int) error {
-	a := j.cfg.Author
-	records := make([]record, 0, len(batch)+1)
-	for _, p := range batch {
-		records = append(records, p.record)
+// batch is what one commit takes from the queue.
+type batch struct {
+	group
+	pending []pending
+	waiting []chan<- error // of those among them for whom somebody waits
+	from    int64          // place in the queue, counted since it began
+	edition int            // the queue's
+	lost    int            // it also records that so many were lost
+}
+
+func (b *batch) end() int64 { return b.from + int64(len(b.pending)) }
+
+// depart returns the next batch to be committed, nil when nothing is left: the
+// one that was sealed ahead, unless something was taken out of the queue since.
+// Then the line ends.
+func (j *Journal) depart(l *line) *batch {
+	b := l.next()
+	j.mu.Lock()
+	guessed := b != nil && b.from == j.gone && b.edition == j.edition
+	if !guessed {
+		b = j.gather(j.gone)
+		b.lost = j.lost
 	}
-	if lost > 0 {
-		what := fmt.Sprintf("%d records were lost while the disk failed", lost)
-		r, err := a.accept(Draft{&ledger.Fault{Part: "journal", What: what}, a.cfg.Now()})
+	j.flying = len(b.pending)
+	j.urgent = false
+	j.mu.Unlock()
+	if !guessed {
+		l.end()
+	}
+	if len(b.pending) == 0 && b.lost == 0 {
+		return nil
+	}
+	return b
+}
+
+// gather makes a batch of the queue from a place on. It is called under mu.
+func (j *Journal) gather(from int64) *batch {
+	queue := j.pending[from-j.gone:]
+	b := &batch{pending: queue[:min(len(queue), j.cfg.Group)], from: from, edition: j.edition}
+	b.given = make([]record, len(b.pending), len(b.pending)+1)
+	for i := range b.pending {
+		p := &b.pending[i]
+		b.given[i] = p.record
+		if p.done != nil {
+			b.waiting = append(b.waiting, p.done)
+		}
+	}
+	return b
+}
+
+func (j *Journal) commit(l *line, b *batch) error {
+	a, err := j.open()
+	if err != nil {
+		return err
+	}
+	if !b.sealed() {
+		if err := j.seal(a, b); err != nil {
+			return err
+		}
+	}
+	if l.ended() {
+		l.begin(j, a, b)
+	}
+	guess := b.after
+	err = a.commit(&b.group)
+	if !guess.is(b.after) { // it was sealed again; the line follows what never was
+		l.end()
+	}
+	if errors.Is(err, ErrOtherAuthor) && j.cfg.Open != nil {
+		j.author.Store(nil)
+	}
+	return err
+}
+
+// seal seals a batch, with a word about what was lost.
+func (j *Journal) seal(a *Author, b *batch) error {
+	if b.lost > 0 {
+		what := fmt.Sprintf("%d records were lost while the disk failed", b.lost)
+		r, err := accept(a.cfg.Kind, Draft{&ledger.Fault{Part: "journal", What: what}, a.cfg.Now()})
 		if err != nil {
 			return err
 		}
-		records = append(records, r)
+		b.given = append(b.given, r)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	_, err := a.append(records)
-	return err
+	return a.seal(&b.group, a.basis())
+}
+
+// open returns the author.
+func (j *Journal) open() (*Author, error) {
+	if a := j.author.Load(); a != nil {
+		return a, nil
+	}
+	a, err := j.cfg.Open()
+	if err == nil {
+		j.author.Store(a)
+	}
+	return a, err
 }
 
 // settle tells those who wait and takes what is done, or was waited for in
 // vain, out of the queue.
-func (j *Journal) settle(batch []pending, lost int, err error) {
+func (j *Journal) settle(b *batch, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	rest := j.pending[len(batch):]
-	var keep []pending
-	for _, p := range batch {
-		switch {
-		case p.done != nil:
-			p.done <- err
-		case err != nil:
-			keep = append(keep, p)
-		}
+	for _, done := range b.waiting {
+		done <- err
 	}
-	j.pending, j.flying = append(keep, rest...), 0
-	if err == nil {
-		j.lost -= lost
+	rest := j.pending[len(b.pending):]
+	switch {
+	case err == nil:
+		j.gone += int64(len(b.pending))
+		j.lost -= b.lost
+	case len(b.waiting) == 0:
+		rest = j.pending
+	default:
+		keep := slices.DeleteFunc(slices.Clone(b.pending), func(p pending) bool { return p.done != nil })
+		rest = append(keep, rest...)
+		j.edition++
 	}
+	if len(rest) == 0 {
+		rest = nil // nor the room that what is gone had
+	}
+	j.pending, j.flying = rest, 0
 }

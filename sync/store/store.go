@@ -3,17 +3,18 @@
 // to. A gateway, a steward's folder and a hub all use it.
 //
 // [Open] a file, [Store.Ingest] what others wrote, [Store.OpenAuthor] to write
-// oneself. [Journal] groups many small appends into one durable commit. The
-// store verifies whatever it takes in; it judges nobody's right to write: that
-// is the charters' and the projections' affair.
+// oneself. [Journal] groups many small appends into one durable commit, and
+// seals the next group while the last is on its way to the disk. The store
+// verifies whatever it takes in; it judges nobody's right to write: that is the
+// charters' and the projections' affair.
 //
 // Everything is durable when a call returns: WAL with synchronous=FULL. Several
 // processes may share the file; a command beside a running daemon is how
-// ledgers arrive on a stick.
+// ledgers arrive on a stick. A disk that is full or read-only lets a file be
+// opened and read, see [Store.Trouble].
 package store
 
 import (
-	"context"
 	"database/sql"
 	_ "embed"
 	"errors"
@@ -21,8 +22,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-
-	_ "github.com/mattn/go-sqlite3" // the driver
+	"syscall"
 )
 
 //go:embed schema.sql
@@ -42,57 +42,81 @@ var (
 type Store struct {
 	write *sql.DB // one connection
 	read  *sql.DB
-	path  string
+	disk  *opener
 }
 
 // Open opens or makes the file at path and brings its schema up to date. It
-// returns ErrNewer for a file of a later schema.
+// returns ErrNewer for a file of a later schema. A file that is there is opened
+// on a full disk and on a read-only one, too: then [Store.Trouble] says so.
 func Open(path string) (*Store, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(abs, os.O_CREATE|os.O_RDWR, 0o600) // SQLite itself would use the umask's mode
-	if err != nil {
+	if err := touch(abs); err != nil {
 		return nil, fmt.Errorf("open the ledgers: %w", err)
 	}
-	if err := f.Close(); err != nil {
-		return nil, err
-	}
-	s := &Store{path: abs}
-	if s.write, err = Database(abs, 1); err != nil {
-		return nil, err
-	}
+	disk := &opener{path: abs}
+	s := &Store{disk: disk, write: database(disk, 1), read: database(disk, 4)}
 	if err := Migrate(s.write, schemaVersion, schema); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", abs, err), s.write.Close())
-	}
-	if s.read, err = Database(abs, 4); err != nil {
-		return nil, errors.Join(err, s.write.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", abs, err), s.Close())
 	}
 	return s, nil
 }
 
-// Database opens an SQLite file the way this house does, with at most conns
-// connections: WAL, synchronous=FULL, foreign keys, 10 s of patience with
-// other processes, deleted content overwritten.
-func Database(path string, conns int) (*sql.DB, error) {
-	db, err := sql.Open("sqlite3", dsn(path))
-	if err != nil {
-		return nil, err
+// touch makes a missing file, as SQLite itself would use the umask's mode.
+func touch(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, syscall.EROFS) {
+		f, err = os.Open(path)
 	}
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	return db, nil
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
-func dsn(path string) string {
+// Trouble is nil, or what kept the disk from being written when the file was
+// opened. Everything can be read then, and what others wrote since is seen; an
+// append fails for as long as the disk does. On a full disk the file belongs to
+// this process until it ends: once there is room, restart what serves others.
+func (s *Store) Trouble() error {
+	if err := s.disk.trouble.Load(); err != nil {
+		return fmt.Errorf("the disk of %s takes nothing new; make room on it, or mount it for writing: %w", s.Path(), *err)
+	}
+	return nil
+}
+
+// Database opens an SQLite file the way this house does, with at most conns
+// connections: WAL, synchronous=FULL, foreign keys, 10 s of patience with
+// other processes, deleted content overwritten; to be read, at least, when the
+// disk is full or read-only.
+func Database(path string, conns int) (*sql.DB, error) {
+	return database(&opener{path: path}, conns), nil
+}
+
+func database(o *opener, conns int) *sql.DB {
+	db := sql.OpenDB(o)
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db
+}
+
+func dsn(path string, more url.Values) string {
 	u := url.URL{Scheme: "file", Path: path, RawQuery: "_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_busy_timeout=10000&_txlock=immediate&_cache_size=-2000&_stmt_cache_size=32&_secure_delete=on"}
+	if more != nil {
+		u.RawQuery += "&" + more.Encode()
+	}
 	return u.String()
 }
 
 // Migrate applies the schemas after the file's version, in order, and refuses
 // a file of a later version than the last of them.
 func Migrate(db *sql.DB, version int, schemas ...string) error {
+	var have int
+	if err := db.QueryRow("PRAGMA user_version").Scan(&have); err != nil || have == version {
+		return err // not even a transaction: the disk may be read-only
+	}
 	return inTx(db, func(tx *sql.Tx) error {
 		var have int
 		if err := tx.QueryRow("PRAGMA user_version").Scan(&have); err != nil {
@@ -115,28 +139,7 @@ func Migrate(db *sql.DB, version int, schemas ...string) error {
 func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
 
 // Path is the file's absolute path.
-func (s *Store) Path() string { return s.path }
-
-// Watch returns a function that reports whether anything, in this process or
-// another, has been committed since its last call. It holds a connection until
-// ctx ends.
-func (s *Store) Watch(ctx context.Context) (changed func() (bool, error), err error) {
-	conn, err := s.read.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	context.AfterFunc(ctx, func() { conn.Close() })
-	last := int64(-1)
-	return func() (bool, error) {
-		var v int64
-		if err := conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&v); err != nil {
-			return false, err
-		}
-		was := last
-		last = v
-		return v != was, nil
-	}, nil
-}
+func (s *Store) Path() string { return s.disk.path }
 
 func inTx(db *sql.DB, f func(*sql.Tx) error) error {
 	tx, err := db.Begin()

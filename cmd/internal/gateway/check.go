@@ -12,6 +12,7 @@ import (
 
 	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/wiring"
+	"tombolo/edge/access"
 	"tombolo/edge/policy"
 	"tombolo/edge/roster"
 	"tombolo/hw/board"
@@ -109,9 +110,6 @@ func (f *findings) view(v *roster.View, now time.Time) {
 	}
 }
 
-// state is the enrolment and the roster; without an enrolment the name is empty
-// and err says why. Its clock is not believed, so that
-// looking starts no notice.
 // owned refuses to look at another user's folder: what a look writes there, the
 // service could not open afterwards.
 func owned(dir string) error {
@@ -125,6 +123,8 @@ func owned(dir string) error {
 	return nil
 }
 
+// state is the enrolment and the roster; without an enrolment the name is empty
+// and err says why. Its clock is not believed, so that looking starts no notice.
 func state(w *wiring.Wiring, now time.Time) (name string, fresh bool, v *roster.View, err error) {
 	if err := owned(w.Data); err != nil {
 		return "", false, nil, err
@@ -143,7 +143,7 @@ func state(w *wiring.Wiring, now time.Time) (name string, fresh bool, v *roster.
 		return name, fresh, nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	if v, err = r.Project(roster.Clock{}); err != nil {
+	if v, err = r.Project(access.Clock{}); err != nil {
 		return name, fresh, nil, err
 	}
 	return name, fresh, v, nil
@@ -153,6 +153,10 @@ func state(w *wiring.Wiring, now time.Time) (name string, fresh bool, v *roster.
 // be reading it.
 func (f *findings) ports(w *wiring.Wiring) {
 	for _, r := range readersOf(w) {
+		if r.cfg.Kind == wiring.SimReader {
+			f.add(OK, r.name, "door %s: a simulated reader, on %s", r.door, w.Sim.Socket)
+			continue
+		}
 		switch info, err := os.Stat(r.cfg.Port); {
 		case errors.Is(err, fs.ErrNotExist):
 			f.add(Fault, r.name, "door %s: no reader at %s: plug it in, or correct its port in the wiring file", r.door, r.cfg.Port)
@@ -166,8 +170,6 @@ func (f *findings) ports(w *wiring.Wiring) {
 	}
 }
 
-// lines looks at the GPIO lines, and at what becomes of them when the daemon
-// dies.
 // runs tells whether a daemon works on the folder now.
 func runs(dir string) bool {
 	unlock, err := folder.Lock(dir, folder.DaemonLock, false)
@@ -177,14 +179,20 @@ func runs(dir string) bool {
 	return errors.Is(err, folder.ErrLocked)
 }
 
+// lines looks at the GPIO lines, and at what becomes of them when the daemon
+// dies.
 func (f *findings) lines(w *wiring.Wiring) {
 	var uses []board.LineUse
-	for _, d := range doorsOf(w) {
-		for _, l := range []*wiring.Line{&d.Relay, d.Contact, d.Rex} {
-			if l != nil && !l.Simulated() {
-				uses = append(uses, board.LineUse{Chip: l.Chip, Line: l.Offset, For: l.Name})
-			}
+	use := func(l wiring.Line) {
+		if l.Chip != "" && !l.Simulated() {
+			uses = append(uses, board.LineUse{Chip: l.Chip, Line: l.Offset, For: l.Name})
 		}
+	}
+	for _, l := range w.Outputs() {
+		use(l)
+	}
+	for _, in := range w.AllInputs() {
+		use(in.Line)
 	}
 	if len(uses) == 0 {
 		return

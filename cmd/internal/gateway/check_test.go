@@ -174,7 +174,7 @@ port = "no-device"
 	if len(gpio) != 3 {
 		t.Fatalf("of the lines it says %q", gpio)
 	}
-	for i, line := range []string{"front/relay", "front/contact", "yard/relay"} {
+	for i, line := range []string{"front/relay", "yard/relay", "front/contact"} {
 		if !strings.HasPrefix(gpio[i], "fault: "+line+": board: no such GPIO chip") {
 			t.Errorf("%s: %q", line, gpio[i])
 		}

@@ -77,7 +77,7 @@ func (g *Gateway) announceFork(ctx context.Context, forks []ledger.Fork, announc
 // those of earlier incarnations included.
 func (g *Gateway) announced(ctx context.Context, n int) (map[ledger.Origin]bool, error) {
 	s := g.folder.Store()
-	own := g.author.Head().Origin.Author
+	own := g.self
 	all, err := s.Ledgers()
 	if err != nil {
 		g.cfg.Log.Error("some ledgers cannot be read", "err", err)

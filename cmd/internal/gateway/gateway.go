@@ -20,6 +20,8 @@ import (
 	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/edge"
+	"tombolo/edge/access"
+	"tombolo/edge/pin"
 	"tombolo/edge/roster"
 	"tombolo/hw/sim"
 	"tombolo/passport"
@@ -60,9 +62,10 @@ type Gateway struct {
 	cfg     Config
 	folder  *folder.Folder
 	roster  *roster.Roster
-	author  *store.Author
 	journal *store.Journal
 	board   *hardware
+	forgot  error                                                           // what recall could not read
+	self    ledger.KeyID                                                    // author of its door log
 	watch   func(context.Context) (changed func() (bool, error), err error) // the store's
 	ready   chan struct{}
 	close   func() error
@@ -118,10 +121,11 @@ func Open(cfg Config) (_ *Gateway, err error) {
 			return nil, errors.New(p.What())
 		}
 	}
-	if g.author, err = g.folder.Author(ledger.DoorLog); err != nil {
-		return nil, err
-	}
-	g.journal = store.NewJournal(store.JournalConfig{Author: g.author, Delay: journalDelay, Queue: journalQueue, Trouble: g.journalTrouble})
+	// A disk that cannot be written keeps no door shut: the journal tries again.
+	g.journal = store.NewJournal(store.JournalConfig{
+		Open: func() (*store.Author, error) { return g.folder.Author(ledger.DoorLog) }, Kind: ledger.DoorLog,
+		Delay: journalDelay, Queue: journalQueue, Trouble: g.journalTrouble,
+	})
 	if err = g.control(); err != nil {
 		return nil, err
 	}
@@ -180,14 +184,26 @@ func (g *Gateway) control() error {
 	if err != nil {
 		return err
 	}
-	reached := g.reached(ledger.KeyIDOf(keys.Signing[:]))
+	g.self = ledger.KeyIDOf(keys.Signing[:])
+	reached := g.reached(g.self)
+	presence, err := g.recall(g.self)
+	if err != nil {
+		g.cfg.Log.Error("not all of the door log can be remembered", "err", err)
+		g.forgot = err
+	}
+	sealing, err := g.folder.Sealing()
+	if err != nil {
+		return err
+	}
+	g.board.fault = func(part, what string, cleared bool) { g.fault(context.Background(), part, what, cleared) }
 	doors, err := g.board.openRelays()
 	if err != nil {
 		return err
 	}
 	g.Controller = edge.New(edge.Config{
 		Community: passport.CommunityID(community), Node: passport.NodeID(node), Gateway: keys.Signing,
-		Name: g.Name, Doors: doors, Roster: g.roster, Journal: recorder{g}, Clock: g.clock, Reached: reached,
+		Name: g.Name, Doors: doors, Roster: g.roster, Journal: recorder{g}, Clock: g.clock, Presence: presence, Reached: reached,
+		Pins:     &pins{roster: g.roster, key: sealing, whose: pin.Context{Community: passport.CommunityID(community), Node: passport.NodeID(node), Gateway: keys.Signing}},
 		Software: g.cfg.Software, Log: g.cfg.Log,
 	})
 	return nil
@@ -233,9 +249,9 @@ func (g *Gateway) journalTrouble(err error) {
 // clock believes the local clock unless it shows a time that is over: before
 // this software was made, or before an author last signed. A board without a
 // battery wakes up in 1970.
-func (g *Gateway) clock() roster.Clock {
+func (g *Gateway) clock() access.Clock {
 	now := g.cfg.Now()
-	return roster.Clock{Now: now, Known: g.roster.View().Believes(now)}
+	return access.Clock{Now: now, Trust: trust(now, g.roster.View().Believes(now))}
 }
 
 // Run runs until ctx ends or a part fails. It may be called once; it closes the
@@ -269,6 +285,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	start("controller", g.Controller.Run)
 	start("roster", g.project)
 	start("forks", g.announceForks)
+	start("memory", g.remember)
 	start("simulated board", g.board.serve)
 	var tried sync.WaitGroup
 	for _, r := range readersOf(g.cfg.Wiring) {
@@ -302,19 +319,26 @@ func (g *Gateway) project(ctx context.Context) error {
 	defer tick.Stop()
 	var shown *roster.View
 	told := map[problem]bool{}
-	due, known, failing := false, g.clock().Known, false
+	if g.forgot != nil {
+		g.fault(ctx, "memory", fmt.Sprintf("who is inside and which passes were spent may not be known: %v", g.forgot), false)
+	}
+	due, known, failing := false, g.clock().Known(), false
 	for {
 		yes, err := watch.changed(ctx)
 		clock := g.clock()
-		if yes || due || clock.Known != known {
+		if yes || due || clock.Known() != known {
 			_, failed := g.roster.Project(clock)
-			due, known = failed != nil || g.roster.View().Unreadable, clock.Known
+			due, known = failed != nil || g.roster.View().Unreadable, clock.Known()
 			if err == nil {
 				err = failed
 			}
 		}
 		if ctx.Err() != nil {
 			return nil
+		}
+		if v := g.roster.View(); v != shown {
+			// A revocation or a lockdown counts now, and not with the next person.
+			_ = g.Controller.Refresh(ctx) // while it stops nothing counts
 		}
 		if (err != nil) != failing {
 			failing = err != nil
@@ -346,7 +370,7 @@ func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 func (g *Gateway) Ping(ctx context.Context) error { return g.Controller.Ping(ctx) }
 
 // Head is the newest durable head of the door log.
-func (g *Gateway) Head() ledger.Head { return g.author.Head() }
+func (g *Gateway) Head() ledger.Head { return g.journal.Head() }
 
 // Close closes what Open opened. Run does it by itself.
 func (g *Gateway) Close() error { return g.close() }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"time"
 
 	"tombolo/cmd/internal/wiring"
 	"tombolo/edge"
@@ -20,28 +19,24 @@ import (
 // hardware is what a wiring names, real or simulated, door by door.
 type hardware struct {
 	wiring *wiring.Wiring
-	sim    *sim.Board // nil without simulated lines
-	relays []relay
+	sim    *sim.Board // nil if nothing is simulated
+	relays []relay    // of locks, operators and sounders
+	lamps  []io.Closer
 	inputs []io.Closer
 
-	listener net.Listener // of the simulated board, or nil
+	simReaders map[sim.Mount]*sim.Reader
+	listener   net.Listener // of the simulated board, or nil
+
+	// fault tells of a part that fails, or works again; it may wait for the
+	// controller, and is set before that runs.
+	fault func(part, what string, cleared bool)
 }
 
-// newHardware drives every relay safe and opens nothing.
+// newHardware drives every output safe and opens nothing.
 func newHardware(w *wiring.Wiring, b *sim.Board) (*hardware, error) {
-	h := &hardware{wiring: w, sim: b}
-	var cfg sim.Config
-	for _, d := range h.doors() {
-		if d.Relay.Simulated() {
-			cfg.Relays = append(cfg.Relays, d.Relay.Name)
-		}
-		for _, l := range []*wiring.Line{d.Contact, d.Rex} {
-			if l != nil && l.Simulated() {
-				cfg.Inputs = append(cfg.Inputs, l.Name)
-			}
-		}
-	}
-	if b == nil && len(cfg.Relays)+len(cfg.Inputs) > 0 {
+	h := &hardware{wiring: w, sim: b, simReaders: map[sim.Mount]*sim.Reader{}, fault: func(string, string, bool) {}}
+	cfg := SimConfig(w)
+	if b == nil && w.Sim.Socket != "" {
 		h.sim = sim.New(cfg)
 	}
 	if h.sim == nil {
@@ -50,13 +45,38 @@ func newHardware(w *wiring.Wiring, b *sim.Board) (*hardware, error) {
 	return h, errors.Join(h.sim.SetSafe(cfg.Relays...), Safe(w))
 }
 
-// Safe drives every relay of a wiring to its de-energised level and lets go of
+// SimConfig is the simulated board that a wiring asks for. Its supervised inputs
+// are normal to begin with.
+func SimConfig(w *wiring.Wiring) sim.Config {
+	cfg := sim.Config{Channels: map[int]int{}}
+	for _, l := range w.Outputs() {
+		if l.Simulated() {
+			cfg.Relays = append(cfg.Relays, l.Name)
+		}
+	}
+	for _, in := range w.AllInputs() {
+		switch s := in.Supervised; {
+		case in.Simulated():
+			cfg.Inputs = append(cfg.Inputs, in.Name)
+		case s != nil && s.ADC == wiring.SimADC:
+			cfg.Channels[s.Channel] = s.Rest()
+		}
+	}
+	for _, r := range readersOf(w) {
+		if r.cfg.Kind == wiring.SimReader {
+			cfg.Readers = append(cfg.Readers, r.mount())
+		}
+	}
+	return cfg
+}
+
+// Safe drives every output of a wiring to its de-energised level and lets go of
 // it: what the daemon does first, and what a supervisor does after it.
 func Safe(w *wiring.Wiring) error {
 	var errs []error
-	for _, d := range doorsOf(w) {
-		if !d.Relay.Simulated() {
-			errs = append(errs, named(d.Relay, board.SetSafe([]board.RelayConfig{relayConfig(d.Relay)})))
+	for _, l := range w.Outputs() {
+		if !l.Simulated() {
+			errs = append(errs, named(l, board.SetSafe([]board.RelayConfig{relayConfig(l)})))
 		}
 	}
 	return errors.Join(errs...)
@@ -75,8 +95,6 @@ func relayConfig(l wiring.Line) board.RelayConfig {
 	return board.RelayConfig{Chip: l.Chip, Line: l.Offset, ActiveLow: l.ActiveLow}
 }
 
-func (h *hardware) doors() []*wiring.Door { return doorsOf(h.wiring) }
-
 // doorsOf are in the order of their names, so that every start is the same.
 func doorsOf(w *wiring.Wiring) (out []*wiring.Door) {
 	for _, name := range slices.Sorted(maps.Keys(w.Doors)) {
@@ -85,18 +103,77 @@ func doorsOf(w *wiring.Wiring) (out []*wiring.Door) {
 	return out
 }
 
-// openRelays opens every relay, de-energised, and describes the doors.
+// openRelays opens every output, de-energised, and describes the doors.
 func (h *hardware) openRelays() (map[string]edge.Door, error) {
 	doors := map[string]edge.Door{}
-	for _, d := range h.doors() {
-		r, err := h.openRelay(d.Relay)
-		if err != nil {
-			return nil, named(d.Relay, err)
+	for _, d := range doorsOf(h.wiring) {
+		out := edge.Door{FailSafe: d.Lock == wiring.FailSafe, Contact: d.Contact != nil}
+		for _, l := range []struct {
+			line *wiring.Line
+			to   *edge.Relay
+		}{{&d.Relay, &out.Relay}, {d.Operator, &out.Operator}, {d.Sounder, &out.Sounder}} {
+			if l.line == nil {
+				continue
+			}
+			r, err := h.openRelay(*l.line)
+			if err != nil {
+				return nil, err
+			}
+			h.relays = append(h.relays, r)
+			*l.to = r
 		}
-		h.relays = append(h.relays, r)
-		doors[d.Name] = edge.Door{Relay: r, FailSafe: d.Lock == wiring.FailSafe, Contact: d.Contact != nil}
+		doors[d.Name] = out
+	}
+	shows := map[sim.Mount]readers{}
+	for _, r := range readersOf(h.wiring) {
+		shown, err := h.openLamps(r)
+		if err != nil {
+			return nil, err
+		}
+		if shown != nil {
+			shows[r.mount()] = append(shows[r.mount()], shown)
+		}
+	}
+	for name, d := range doors {
+		d.In, d.Out = shows[sim.Mount{Door: name}].reader(), shows[sim.Mount{Door: name, Exit: true}].reader()
+		doors[name] = d
 	}
 	return doors, nil
+}
+
+// openLamps opens what a reader shows patterns with; nil if it has nothing.
+func (h *hardware) openLamps(r reader) (edge.Reader, error) {
+	if r.cfg.Kind == wiring.SimReader {
+		unit, err := h.sim.OpenReader(r.mount())
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.name, err)
+		}
+		h.lamps = append(h.lamps, unit)
+		h.simReaders[r.mount()] = unit
+		return simLamp{unit}, nil
+	}
+	if len(r.cfg.Indicators()) == 0 {
+		return nil, nil
+	}
+	var lamps [3]lamp
+	for i, l := range []*wiring.Line{r.cfg.Green, r.cfg.Red, r.cfg.Beeper} {
+		if l == nil {
+			continue
+		}
+		out, err := h.openRelay(*l)
+		if err != nil {
+			for _, l := range lamps[:i] {
+				if l.relay != nil {
+					err = errors.Join(err, l.relay.Close())
+				}
+			}
+			return nil, err
+		}
+		lamps[i] = lamp{relay: out, part: "door/" + l.Name}
+	}
+	i := newIndicator(r.cfg, lamps, func(part, what string, cleared bool) { h.fault(part, what, cleared) })
+	h.lamps = append(h.lamps, i)
+	return i, nil
 }
 
 type relay interface {
@@ -106,56 +183,11 @@ type relay interface {
 
 func (h *hardware) openRelay(l wiring.Line) (relay, error) {
 	if l.Simulated() {
-		return h.sim.OpenRelay(l.Name)
+		r, err := h.sim.OpenRelay(l.Name)
+		return r, named(l, err)
 	}
-	return board.OpenRelay(relayConfig(l))
-}
-
-// openInputs opens contacts and REX buttons and reports them to the
-// controller, which runs.
-func (h *hardware) openInputs(ctx context.Context, c *edge.Controller) error {
-	for _, d := range h.doors() {
-		if d.Contact != nil {
-			start := true // the first report is the level that was found
-			err := h.openInput(*d.Contact, func(active bool, _ time.Time) {
-				_ = c.Contact(ctx, d.Name, active, start) // while it stops nobody is there to tell
-				start = false
-			})
-			if err != nil {
-				return named(*d.Contact, err)
-			}
-		}
-		if d.Rex != nil {
-			start := true
-			err := h.openInput(*d.Rex, func(active bool, _ time.Time) {
-				// A button that is held down while the gateway starts lets nobody out
-				// who was not let out before; the edge counts.
-				if !start {
-					_ = c.Rex(ctx, d.Name, active) // as above
-				}
-				start = false
-			})
-			if err != nil {
-				return named(*d.Rex, err)
-			}
-		}
-	}
-	return nil
-}
-
-func (h *hardware) openInput(l wiring.Line, f func(bool, time.Time)) error {
-	var in io.Closer
-	var err error
-	if l.Simulated() {
-		in, err = h.sim.OpenInput(l.Name, f)
-	} else {
-		bias := map[wiring.Bias]board.Bias{wiring.BiasNone: board.Float, wiring.PullUp: board.PullUp, wiring.PullDown: board.PullDown}[l.Bias]
-		in, err = board.OpenInput(board.InputConfig{Chip: l.Chip, Line: l.Offset, ActiveLow: l.ActiveLow, Bias: bias, Report: f})
-	}
-	if err == nil {
-		h.inputs = append(h.inputs, in)
-	}
-	return err
+	r, err := board.OpenRelay(relayConfig(l))
+	return r, named(l, err)
 }
 
 // reader is one reader at a door.
@@ -165,6 +197,9 @@ type reader struct {
 	exit bool
 	cfg  wiring.Reader
 }
+
+// mount is where it hangs.
+func (r reader) mount() sim.Mount { return sim.Mount{Door: r.door, Exit: r.exit} }
 
 func readersOf(w *wiring.Wiring) (out []reader) {
 	for _, d := range doorsOf(w) {
@@ -200,15 +235,16 @@ func (h *hardware) serve(ctx context.Context) error {
 	return nil
 }
 
-// close ends the inputs, then lets go of the relays, each driven safe first.
+// close ends the inputs and what readers show, then lets go of the relays, each
+// driven safe first.
 func (h *hardware) close() error {
 	var errs []error
-	for _, in := range h.inputs {
-		errs = append(errs, in.Close())
+	for _, c := range append(h.inputs, h.lamps...) {
+		errs = append(errs, c.Close())
 	}
 	for _, r := range h.relays {
 		errs = append(errs, r.Set(false), r.Close()) // a fail-safe lock is energised while it is locked
 	}
-	h.inputs, h.relays = nil, nil
+	h.inputs, h.lamps, h.relays = nil, nil, nil
 	return errors.Join(errs...)
 }

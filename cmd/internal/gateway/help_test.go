@@ -108,6 +108,7 @@ type house struct {
 	nonce   byte
 	now     func() time.Time // of the gateway, or nil
 	killed  bool             // the board was: a gateway's last steps fail
+	inputs  string           // the gateway's own, as in the wiring file
 	readers string           // more of the front door's, as in the wiring file
 	log     safeBuffer
 }
@@ -118,7 +119,10 @@ func newHouse(t *testing.T) *house {
 	t.Cleanup(func() { h.steward.Close() })
 	isle := h.found(ledger.Charter{Kind: ledger.CommunityCharter, Slug: "isle", ChainID: domain.ChainID, Registry: domain.Registry}, folder.IssuerKey, ledger.Issuer)
 	h.found(ledger.Charter{Kind: ledger.NodeCharter, Slug: "casa", Community: isle}, folder.StewardKey, ledger.Steward)
-	h.board = sim.New(sim.Config{Relays: []string{"front/relay"}, Inputs: []string{"front/contact", "front/rex"}})
+	h.board = sim.New(sim.Config{
+		Relays: []string{"front/relay"}, Inputs: []string{"front/contact", "front/rex"},
+		Readers: []sim.Mount{{Door: "front"}, {Door: "front", Exit: true}},
+	})
 	h.port = filepath.Join(h.dir, "scanner")
 	h.plug()
 	t.Cleanup(func() { h.scanner.Close() })
@@ -231,7 +235,7 @@ func (h *house) run() *running {
 func (h *house) runWith(change func(*gateway.Gateway)) *running {
 	h.t.Helper()
 	r := &running{h: h, records: make(chan ledger.Body, 1000)}
-	cfg := h.config(h.wiring(""))
+	cfg := h.config(h.wiring(h.inputs))
 	cfg.Observe = func(b ledger.Body, _ time.Time) { r.records <- b }
 	var err error
 	if r.Gateway, err = gateway.Open(cfg); err != nil {

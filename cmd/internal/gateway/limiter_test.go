@@ -1,13 +1,9 @@
 package gateway
 
 import (
-	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"tombolo/cmd/internal/wiring"
 )
 
 // TestLimiter lets one through in each second, and tells of the rest once a
@@ -50,27 +46,4 @@ func TestLimiter(t *testing.T) {
 			t.Errorf("nothing was left out, and it counts %v", told)
 		}
 	})
-}
-
-// TestNamed: a line that cannot be opened is named by door and use.
-func TestNamed(t *testing.T) {
-	t.Parallel()
-	line := func(name string) *wiring.Line { return &wiring.Line{Chip: "no such chip", Name: "front/" + name} }
-	h := &hardware{wiring: &wiring.Wiring{Doors: map[string]*wiring.Door{
-		"front": {Name: "front", Lock: wiring.FailSecure, Relay: *line("relay"), Contact: line("contact")},
-	}}}
-	_, relay := h.openRelays()
-	contact := h.openInputs(t.Context(), nil)
-	h.wiring.Doors["front"].Contact, h.wiring.Doors["front"].Rex = nil, line("rex")
-	rex := h.openInputs(t.Context(), nil)
-	var said []string
-	for _, err := range []error{relay, contact, rex} {
-		if err == nil {
-			t.Fatalf("a line that is not there opens: %v, %v, %v", relay, contact, rex)
-		}
-		said = append(said, strings.SplitN(err.Error(), ":", 2)[0])
-	}
-	if !slices.Equal(said, []string{"front/relay", "front/contact", "front/rex"}) {
-		t.Errorf("%q", said)
-	}
 }

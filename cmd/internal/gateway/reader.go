@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"tombolo/cmd/internal/wiring"
 	"tombolo/hw/scanner"
 	"tombolo/passport/qr"
 )
@@ -16,6 +17,9 @@ const unreadableEvery = time.Second
 // read runs a reader until ctx ends; one that is unplugged is a fault, not an
 // end. tried is called once it is known whether the reader is there.
 func (g *Gateway) read(ctx context.Context, r reader, tried func()) error {
+	if r.cfg.Kind == wiring.SimReader {
+		return g.readSim(ctx, r, tried)
+	}
 	log := g.cfg.Log.With("reader", r.name)
 	code := func(frame []byte) {
 		if err := g.Controller.Code(ctx, r.door, r.exit, frame); err != nil && ctx.Err() == nil {

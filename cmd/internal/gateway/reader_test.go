@@ -1,12 +1,17 @@
 package gateway_test
 
 import (
+	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"tombolo/hw/sim"
+	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
 
@@ -118,4 +123,61 @@ func TestOneLineOfTheLog(t *testing.T) {
 	if lines != 3 { // up, down, up
 		t.Errorf("%d lines, want 3:\n%s", lines, h.log.String())
 	}
+}
+
+// TestCardReader: a card is tapped at the simulated reader, from another
+// process; the reader shows what became of it, and a challenge is good for once.
+func TestCardReader(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.approve(h.init())
+	h.readers = "[[doors.front.readers]]\nkind = \"sim\"\n[[doors.front.readers]]\nkind = \"sim\"\nside = \"out\"\n"
+	r := h.run()
+	c := must(sim.Dial(filepath.Join(h.dir, "sim.sock")))
+	defer c.Close()
+	in, out := sim.Mount{Door: "front"}, sim.Mount{Door: "front", Exit: true}
+	tap := func(at sim.Mount, k *passport.SoftKey) []byte {
+		t.Helper()
+		challenge := must(c.Challenge(at))
+		sig := must(k.Sign([32]byte(challenge)))
+		answer := append(must(k.Key().MarshalBinary()), sig[:]...)
+		if err := c.Tap(at, answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	shows := func(at sim.Mount, colour string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		if _, err := c.WaitShown(ctx, at, colour); err != nil {
+			t.Error(err)
+		}
+	}
+
+	stranger := must(passport.GenerateSoftKey(passport.KindPhone, rand.Reader))
+	tap(in, stranger)
+	if d := await(r, "the stranger's decision", every[*ledger.Decision]); d.Granted || d.Reason != "unknown-key" || d.Mode != "tap" {
+		t.Errorf("%+v", d)
+	}
+	shows(in, "red")
+	answer := tap(in, h.phone)
+	if d := await(r, "the decision", every[*ledger.Decision]); !d.Granted || d.Exit || d.Passport != 7 || d.Mode != "tap" {
+		t.Errorf("%+v", d)
+	}
+	shows(in, "green")
+	if err := c.Tap(in, answer); !errors.Is(err, sim.ErrRefused) || !strings.Contains(err.Error(), "no challenge is open") {
+		t.Errorf("the same answer again: %v", err)
+	}
+	if err := c.Press(in, "1*"); err != nil {
+		t.Error(err)
+	}
+	shows(in, "off") // a keypad's echo has a sound and no colour
+	tap(out, stranger)
+	if d := await(r, "the way out", every[*ledger.Decision]); !d.Granted || !d.Exit || d.Reason != "exit" {
+		t.Errorf("%+v", d)
+	}
+	shows(out, "green")
+	r.stop()
+	h.board.Check(t)
 }

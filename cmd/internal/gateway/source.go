@@ -11,6 +11,9 @@ import (
 	"tombolo/sync/store"
 )
 
+// Source gives a store's ledgers to a roster.
+func Source(s *store.Store) roster.Source { return source{s} }
+
 // source gives the store's ledgers to the roster.
 type source struct{ store *store.Store }
 

@@ -51,8 +51,14 @@ func Check(w *Wiring, p *policy.Policy, gateway string) []Problem {
 	if p != nil && gateway != "" {
 		c.coverage()
 	}
-	for _, name := range slices.Sorted(maps.Keys(w.Doors)) {
-		c.wires(w.Doors[name])
+	if in := w.Inputs.Fire; in != nil && cutUnseen(in) {
+		c.add(Note, "", "fire: a cut cable reads as no fire: have the fire panel open a closed contact (with bias = \"pull-up\" and active_low = false), or supervise the line")
+	}
+	if p != nil {
+		c.fire()
+	}
+	for _, d := range w.sorted() {
+		c.wires(d)
 	}
 	slices.SortStableFunc(c.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Door, b.Door))
@@ -144,7 +150,7 @@ func (c *checker) wires(d *Door) {
 		return
 	}
 	entering := slices.ContainsFunc(d.Readers, func(r Reader) bool { return r.Side == In })
-	scannersOnly := !slices.ContainsFunc(d.Readers, func(r Reader) bool { return r.Kind != Scanner })
+	scannersOnly := !slices.ContainsFunc(d.Readers, func(r Reader) bool { return r.Side == In && r.Kind.Taps() })
 	switch {
 	case !entering:
 		c.add(Note, d.Name, "no reader on the side of zone %s: it opens by command or from inside only", pd.From)
@@ -154,6 +160,7 @@ func (c *checker) wires(d *Door) {
 	if home && scannersOnly && entering {
 		c.add(Note, d.Name, "a home's people are promised entry by tap, and scanners read codes only: add a reader for taps")
 	}
+	c.rules(d, pd)
 }
 
 // Text is one line for each problem.

@@ -1,10 +1,15 @@
-// Package wiring is a gateway's own file, gateway.toml: which line drives
-// which door's lock, which reports its contact and its button, and on which
-// ports its readers are. It is not signed: it says what hangs on this
-// machine's screws, never who may pass; that is the policy's.
+// Package wiring is a gateway's own file, gateway.toml: which lines drive which
+// door's lock, operator and sounder, which report its contact, its button and its
+// case, where its readers are and what they show patterns with, and what tells
+// the gateway of fire, mains and battery. It is not signed: it says what hangs on
+// this machine's screws, never who may pass; that is the policy's.
 //
 // Call [Parse] for the file, then [Check] to hold it against the policy.
 // Parse is strict, as package strict is: every mistake with line and column.
 // Neither opens a device; whether the chips and ports exist is for package
 // board and package scanner to find out.
+//
+// An input is a GPIO line, or supervised: a channel of an ADC that tells a cut or
+// shorted cable by the resistors at its end. Debouncing is no setting of the
+// file: package door does it, in one way for all.
 package wiring

@@ -30,8 +30,15 @@ type Kind uint8
 
 // Kinds. The zero value is none: the file must say which.
 const (
-	Scanner Kind = iota + 1 // a serial QR scanner
+	Scanner   Kind = iota + 1 // a serial QR scanner
+	SimReader                 // a card reader with a keypad, on the simulated board's socket
 )
+
+// Keypad tells whether readers of this kind have one.
+func (k Kind) Keypad() bool { return k == SimReader }
+
+// Taps tells whether readers of this kind read cards.
+func (k Kind) Taps() bool { return k == SimReader }
 
 // Side is where a reader is.
 type Side uint8
@@ -45,7 +52,7 @@ const (
 var (
 	lockNames = []string{"", "fail-secure", "fail-safe"}
 	biasNames = []string{"none", "pull-up", "pull-down"}
-	kindNames = []string{"", "scanner"}
+	kindNames = []string{"", "scanner", "sim"}
 	sideNames = []string{"in", "out"}
 )
 
@@ -60,7 +67,7 @@ func (l *Lock) UnmarshalText(text []byte) error { return parse(l, text, lockName
 // UnmarshalText takes "none", "pull-up" or "pull-down".
 func (b *Bias) UnmarshalText(text []byte) error { return parse(b, text, biasNames) }
 
-// UnmarshalText takes "scanner".
+// UnmarshalText takes "scanner" or "sim".
 func (k *Kind) UnmarshalText(text []byte) error { return parse(k, text, kindNames) }
 
 // UnmarshalText takes "in" or "out".

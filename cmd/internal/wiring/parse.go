@@ -1,10 +1,7 @@
 package wiring
 
 import (
-	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"tombolo/edge/strict"
@@ -12,43 +9,66 @@ import (
 
 // file is gateway.toml as it is written. Tags: see package strict.
 type file struct {
-	Data  *string                   `toml:"data"`
-	Name  *optionalSlug             `toml:"name"`
-	Sim   *fileSim                  `toml:"sim"`
-	Doors map[strict.Slug]*fileDoor `toml:"doors"`
+	Data   *string                   `toml:"data"`
+	Name   *optionalSlug             `toml:"name"`
+	Sim    *fileSim                  `toml:"sim"`
+	Inputs fileInputs                `toml:"inputs"`
+	Doors  map[strict.Slug]*fileDoor `toml:"doors"`
 }
 
 type fileSim struct {
-	Socket string `toml:"socket" required:"name the socket that shows and moves the simulated lines, as in \"sim.sock\""`
+	Socket string `toml:"socket" required:"name the socket that shows and moves what is simulated, as in \"sim.sock\""`
+}
+
+type fileInputs struct {
+	Fire    *fileInput `toml:"fire"`
+	Tamper  *fileInput `toml:"tamper"`
+	Mains   *fileInput `toml:"mains"`
+	Battery *fileInput `toml:"battery"`
 }
 
 type fileDoor struct {
-	Lock    Lock         `toml:"lock" required:"say what the lock does without power: \"fail-secure\" (it locks) or \"fail-safe\" (it unlocks)"`
-	Relay   *fileRelay   `toml:"relay" required:"name the line that drives the lock, as in { chip = \"pinctrl-bcm2711\", line = 17 }"`
-	Contact *fileInput   `toml:"contact"`
-	Rex     *fileInput   `toml:"rex"`
-	Readers []fileReader `toml:"readers"`
+	Lock     Lock         `toml:"lock" required:"say what the lock does without power: \"fail-secure\" (it locks) or \"fail-safe\" (it unlocks)"`
+	Relay    *fileOutput  `toml:"relay" required:"name the line that drives the lock, as in { chip = \"pinctrl-bcm2711\", line = 17 }"`
+	Operator *fileOutput  `toml:"operator"`
+	Sounder  *fileOutput  `toml:"sounder"`
+	Contact  *fileInput   `toml:"contact"`
+	Rex      *fileInput   `toml:"rex"`
+	Tamper   *fileInput   `toml:"tamper"`
+	Readers  []fileReader `toml:"readers"`
 }
 
-// fileRelay has no bias: an output needs none.
-type fileRelay struct {
+// fileOutput has no bias: an output needs none.
+type fileOutput struct {
 	Chip      string `toml:"chip" required:"name the chip: its label as in \"pinctrl-bcm2711\", its path as in \"/dev/gpiochip0\", or \"sim\""`
 	Line      *int   `toml:"line" min:"0" max:"1023"`
 	ActiveLow *bool  `toml:"active_low"`
 }
 
+// fileInput is a GPIO line, with a chip, or a supervised input, with an adc.
 type fileInput struct {
-	Chip      string `toml:"chip" required:"name the chip: its label as in \"pinctrl-bcm2711\", its path as in \"/dev/gpiochip0\", or \"sim\""`
-	Line      *int   `toml:"line" min:"0" max:"1023"`
-	ActiveLow *bool  `toml:"active_low"`
-	Bias      *Bias  `toml:"bias"`
+	Chip      *string `toml:"chip"`
+	Line      *int    `toml:"line" min:"0" max:"1023"`
+	ActiveLow *bool   `toml:"active_low"`
+	Bias      *Bias   `toml:"bias"`
+
+	ADC          *string `toml:"adc"`
+	Channel      *int    `toml:"channel" min:"0" max:"63"`
+	Pull         *Ohms   `toml:"pull"`
+	Series       *Ohms   `toml:"series"`
+	Parallel     *Ohms   `toml:"parallel"`
+	NormallyOpen *bool   `toml:"normally_open"`
 }
 
+// fileReader has a port and a speed if it is a scanner.
 type fileReader struct {
-	Kind Kind   `toml:"kind" required:"say what kind of reader it is: \"scanner\""`
-	Port string `toml:"port" required:"name its serial device, as in \"/dev/serial/by-id/usb-…\""`
-	Baud *int   `toml:"baud"`
-	Side Side   `toml:"side"`
+	Kind   Kind        `toml:"kind" required:"say what kind of reader it is: \"scanner\" or \"sim\""`
+	Port   *string     `toml:"port"`
+	Baud   *int        `toml:"baud"`
+	Side   Side        `toml:"side"`
+	Green  *fileOutput `toml:"green"`
+	Red    *fileOutput `toml:"red"`
+	Beeper *fileOutput `toml:"beeper"`
 }
 
 // optionalSlug is a slug, or "" for none.
@@ -65,9 +85,6 @@ func (s *optionalSlug) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// bauds are the speeds that POSIX and Linux name and scanners have.
-var bauds = []int{1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600}
-
 // maxPath is Linux's PATH_MAX without its zero byte.
 const maxPath = 4095
 
@@ -80,7 +97,7 @@ func Parse(path string, data []byte) (*Wiring, error) {
 	if doc == nil {
 		return nil, err
 	}
-	b := &builder{doc: doc, dir: filepath.Dir(path), lines: map[lineID]string{}, ports: map[string]string{}}
+	b := &builder{doc: doc, dir: filepath.Dir(path), lines: map[lineID]string{}, channels: map[channelID]string{}, ports: map[string]string{}}
 	w := b.build(&f)
 	if err := doc.Err(); err != nil {
 		return nil, err
@@ -88,18 +105,14 @@ func Parse(path string, data []byte) (*Wiring, error) {
 	return w, nil
 }
 
-type lineID struct {
-	chip   string
-	offset int
-}
-
 // builder makes the Wiring and rejects what does not fit together.
 type builder struct {
-	doc   *strict.Document
-	dir   string            // the file's folder
-	lines map[lineID]string // whose each line is
-	ports map[string]string // whose each port is
-	sims  int               // simulated lines
+	doc      *strict.Document
+	dir      string               // the file's folder
+	lines    map[lineID]string    // whose each line is
+	channels map[channelID]string // whose each ADC's channel is
+	ports    map[string]string    // whose each port is
+	sims     []strict.Path        // where something simulated is named
 }
 
 func (b *builder) build(f *file) *Wiring {
@@ -110,6 +123,13 @@ func (b *builder) build(f *file) *Wiring {
 	if f.Name != nil {
 		w.Name = string(*f.Name)
 	}
+	in := strict.Path{"inputs"}
+	w.Inputs = Inputs{
+		Fire:    b.input(in.With("fire"), "fire", f.Inputs.Fire),
+		Tamper:  b.input(in.With("tamper"), "tamper", f.Inputs.Tamper),
+		Mains:   b.input(in.With("mains"), "mains", f.Inputs.Mains),
+		Battery: b.input(in.With("battery"), "battery", f.Inputs.Battery),
+	}
 	// The file's order: of two doors that claim one line the later one is told.
 	for _, name := range b.doc.Keys("doors") {
 		if d := f.Doors[strict.Slug(name)]; d != nil {
@@ -119,115 +139,32 @@ func (b *builder) build(f *file) *Wiring {
 	switch {
 	case f.Sim != nil:
 		w.Sim.Socket = b.path(strict.Path{"sim", "socket"}, f.Sim.Socket)
-		if b.sims == 0 {
-			b.doc.Reject(strict.Path{"sim"}, "no line here is simulated: leave [sim] out")
+		if len(b.sims) == 0 {
+			b.doc.Reject(strict.Path{"sim"}, "nothing here is simulated: leave [sim] out")
 		}
-	case b.sims > 0 && !b.doc.Has("sim"):
-		for _, l := range b.simulated(w) {
-			b.doc.Reject(l, `a simulated line needs the socket that moves it: add [sim] with socket = "sim.sock"`)
+	case !b.doc.Has("sim"):
+		for _, l := range b.sims {
+			b.doc.Reject(l, `what is simulated needs the socket that moves it: add [sim] with socket = "sim.sock"`)
 		}
 	}
 	return w
 }
 
-// simulated are the paths of all simulated lines' chips.
-func (b *builder) simulated(w *Wiring) []strict.Path {
-	var paths []strict.Path
-	for _, name := range slices.Sorted(maps.Keys(w.Doors)) {
-		d := w.Doors[name]
-		for _, l := range []*Line{&d.Relay, d.Contact, d.Rex} {
-			if l != nil && l.Simulated() {
-				_, what, _ := strings.Cut(l.Name, "/")
-				paths = append(paths, strict.Path{"doors", name, what, "chip"})
-			}
-		}
-	}
-	return paths
-}
-
 func (b *builder) door(name string, f *fileDoor) *Door {
 	path := strict.Path{"doors", name}
 	d := &Door{Name: name, Lock: f.Lock}
-	if f.Relay != nil {
-		d.Relay = *b.line(path.With("relay"), fileInput{Chip: f.Relay.Chip, Line: f.Relay.Line, ActiveLow: f.Relay.ActiveLow})
+	if relay := b.output(path.With("relay"), name+"/relay", f.Relay); relay != nil {
+		d.Relay = *relay
 	}
-	if f.Contact != nil {
-		d.Contact = b.line(path.With("contact"), *f.Contact)
-	}
-	if f.Rex != nil {
-		d.Rex = b.line(path.With("rex"), *f.Rex)
-	}
+	d.Operator = b.output(path.With("operator"), name+"/operator", f.Operator)
+	d.Sounder = b.output(path.With("sounder"), name+"/sounder", f.Sounder)
+	d.Contact = b.input(path.With("contact"), name+"/contact", f.Contact)
+	d.Rex = b.input(path.With("rex"), name+"/rex", f.Rex)
+	d.Tamper = b.input(path.With("tamper"), name+"/tamper", f.Tamper)
 	for i, r := range f.Readers {
-		d.Readers = append(d.Readers, b.reader(path.With("readers").At(i), name, r))
+		d.Readers = append(d.Readers, b.reader(path.With("readers").At(i), d, i, r))
 	}
 	return d
-}
-
-// line reads the line at path, which ends in its door and what it is there.
-func (b *builder) line(path strict.Path, f fileInput) *Line {
-	l := &Line{Chip: f.Chip, Name: strings.Join(path[1:], "/")}
-	if f.Chip == SimChip {
-		b.sims++
-		for _, key := range []string{"line", "active_low", "bias"} {
-			if b.doc.Has(path.With(key)...) {
-				b.doc.RejectKey(path.With(key), "a simulated line has none: it is the one named %q; write { chip = \"sim\" }", l.Name)
-			}
-		}
-		return l
-	}
-	if !validChip(f.Chip) {
-		b.doc.Reject(path.With("chip"), `want a label such as "pinctrl-bcm2711", a path such as "/dev/gpiochip0", or "sim", got %s`, strict.Quote(f.Chip))
-	}
-	if f.Line == nil {
-		b.doc.Reject(path.With("line"), "missing: give the line's number on the chip, as gpioinfo shows it")
-		return l
-	}
-	l.Offset = *f.Line
-	l.ActiveLow = f.ActiveLow != nil && *f.ActiveLow
-	if f.Bias != nil {
-		l.Bias = *f.Bias
-	}
-	id := lineID{l.Chip, l.Offset}
-	if owner, taken := b.lines[id]; taken {
-		b.doc.Reject(path.With("line"), "line %d of %s is %s already", l.Offset, strict.Quote(l.Chip), owner)
-		return l
-	}
-	b.lines[id] = l.Name
-	return l
-}
-
-// validChip tells a label (the kernel's have at most 31 bytes, linux/gpio.h
-// GPIO_MAX_NAME_SIZE) or a device's path from all else.
-func validChip(chip string) bool {
-	if n, ok := strings.CutPrefix(chip, "/dev/gpiochip"); ok {
-		return n != "" && len(n) <= 4 && strings.Trim(n, "0123456789") == ""
-	}
-	if chip == "" || len(chip) > 31 || strings.Contains(chip, "/") {
-		return false
-	}
-	for _, c := range []byte(chip) {
-		if c <= ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-func (b *builder) reader(path strict.Path, door string, f fileReader) Reader {
-	r := Reader{Kind: f.Kind, Baud: DefaultBaud, Side: f.Side, Port: b.path(path.With("port"), f.Port)}
-	if f.Baud != nil {
-		r.Baud = *f.Baud
-		if !slices.Contains(bauds, r.Baud) {
-			b.doc.Reject(path.With("baud"), "want one of %s, got %d", strings.Trim(fmt.Sprint(bauds), "[]"), r.Baud)
-		}
-	}
-	owner := fmt.Sprintf("door %s's reader %s", door, path[len(path)-1])
-	if other, taken := b.ports[r.Port]; taken && r.Port != "" {
-		b.doc.Reject(path.With("port"), "%s is %s already: one reader, one port", strict.Quote(f.Port), other)
-		return r
-	}
-	b.ports[r.Port] = owner
-	return r
 }
 
 // path makes a path of the file absolute in the sense of Wiring.

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
+	"tombolo/edge/door"
 	"tombolo/edge/strict"
 )
 
@@ -25,19 +27,44 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	line := func(name string, offset int, activeLow bool) Line {
+		return Line{Chip: "pinctrl-bcm2711", Offset: offset, ActiveLow: activeLow, Name: name}
+	}
+	closed, err := door.BandsOf(2200, 1000, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := door.BandsOf(2200, 1000, 1500)
+	if err != nil {
+		t.Fatal(err)
+	}
 	want := &Wiring{
 		Data: "/etc/tombolo/state",
 		Name: "gw1",
 		Sim:  Sim{Socket: "/etc/tombolo/sim.sock"},
+		Inputs: Inputs{
+			Fire:    &Input{Line: line("fire", 5, false), Bias: PullUp},
+			Tamper:  &Input{Line: Line{Name: "tamper"}, Supervised: &Supervised{ADC: SimADC, Pull: 2200, Series: 1000, Parallel: 1000, Bands: closed}},
+			Mains:   &Input{Line: line("mains", 6, true)},
+			Battery: &Input{Line: Line{Chip: SimChip, Name: "battery"}},
+		},
 		Doors: map[string]*Door{
 			"front": {
-				Name:    "front",
-				Lock:    FailSecure,
-				Relay:   Line{Chip: "pinctrl-bcm2711", Offset: 17, ActiveLow: true, Name: "front/relay"},
-				Contact: &Line{Chip: "pinctrl-bcm2711", Offset: 27, ActiveLow: true, Bias: PullUp, Name: "front/contact"},
-				Rex:     &Line{Chip: "/dev/gpiochip0", Offset: 22, Bias: PullDown, Name: "front/rex"},
+				Name:     "front",
+				Lock:     FailSecure,
+				Relay:    line("front/relay", 17, true),
+				Operator: ptr(line("front/operator", 18, false)),
+				Sounder:  ptr(line("front/sounder", 19, false)),
+				Contact:  &Input{Line: line("front/contact", 27, true), Bias: PullUp},
+				Rex:      &Input{Line: Line{Chip: "/dev/gpiochip0", Offset: 22, Name: "front/rex"}, Bias: PullDown},
+				Tamper:   &Input{Line: line("front/tamper", 23, false), Bias: PullUp},
 				Readers: []Reader{
-					{Kind: Scanner, Port: "/dev/serial/by-id/usb-scanner-in", Baud: 9600, Side: In},
+					{
+						Kind: Scanner, Port: "/dev/serial/by-id/usb-scanner-in", Baud: 9600, Side: In,
+						Green:  ptr(line("front/reader/1/green", 24, false)),
+						Red:    ptr(line("front/reader/1/red", 25, true)),
+						Beeper: &Line{Chip: SimChip, Name: "front/reader/1/beeper"},
+					},
 					{Kind: Scanner, Port: "/etc/tombolo/ports/out", Baud: 115200, Side: Out},
 				},
 			},
@@ -45,18 +72,60 @@ func TestParse(t *testing.T) {
 				Name:    "flat-1",
 				Lock:    FailSafe,
 				Relay:   Line{Chip: SimChip, Name: "flat-1/relay"},
-				Contact: &Line{Chip: SimChip, Name: "flat-1/contact"},
+				Contact: &Input{Line: Line{Chip: SimChip, Name: "flat-1/contact"}},
+				Rex: &Input{Line: Line{Name: "flat-1/rex"}, Supervised: &Supervised{
+					ADC: SimADC, Channel: 1, Pull: 2200, Series: 1000, Parallel: 1500, NormallyOpen: true, Bands: open.NormallyOpen()}},
+				Readers: []Reader{{Kind: SimReader, Side: In}, {Kind: SimReader, Side: Out}},
 			},
 		},
 	}
 	if !reflect.DeepEqual(w, want) {
 		t.Errorf("got  %+v\nwant %+v", w, want)
+		t.Errorf("inputs:\ngot  %+v\nwant %+v", w.Inputs, want.Inputs)
 		for name := range want.Doors {
 			t.Errorf("door %s:\ngot  %+v\nwant %+v", name, w.Doors[name], want.Doors[name])
 		}
 	}
 	if !w.Doors["flat-1"].Relay.Simulated() || w.Doors["front"].Relay.Simulated() {
 		t.Error("Simulated is wrong")
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// TestAll: every output is driven safe, and every input opened, in one order.
+func TestAll(t *testing.T) {
+	t.Parallel()
+	w, err := Parse("gateway.toml", example(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var outputs, inputs []string
+	for _, l := range w.Outputs() {
+		outputs = append(outputs, l.Name)
+	}
+	for _, in := range w.AllInputs() {
+		inputs = append(inputs, in.Name)
+	}
+	if want := strings.Fields("flat-1/relay front/relay front/operator front/sounder front/reader/1/green front/reader/1/red front/reader/1/beeper"); !slices.Equal(outputs, want) {
+		t.Errorf("outputs %q", outputs)
+	}
+	if want := strings.Fields("fire tamper mains battery flat-1/contact flat-1/rex front/contact front/rex front/tamper"); !slices.Equal(inputs, want) {
+		t.Errorf("inputs %q", inputs)
+	}
+}
+
+// TestRest: with its resistors as they are given a supervised input is normal.
+func TestRest(t *testing.T) {
+	t.Parallel()
+	w, err := Parse("gateway.toml", example(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, s := range map[int]*Supervised{312: w.Inputs.Tamper.Supervised, 531: w.Doors["flat-1"].Rex.Supervised} {
+		if got := s.Rest(); got != want || s.Bands.Line(got, door.LineCut) != door.LineNormal {
+			t.Errorf("rests at %d, want %d, which is %v", got, want, s.Bands.Line(got, door.LineCut))
+		}
 	}
 }
 
@@ -91,6 +160,30 @@ side = "in"
 [doors.yard]
 lock = "fail-safe"
 relay = { chip = "pinctrl-rp1", line = 18 }
+`
+
+// grown has what base has not: the gateway's inputs, outputs beside the lock,
+// supervised inputs, indicators and a simulated reader.
+const grown = `[sim]
+socket = "sim.sock"
+[inputs]
+fire = { chip = "pinctrl-rp1", line = 5, bias = "pull-up" }
+mains = { adc = "sim", channel = 3, pull = "2.2k", series = "1k", parallel = "1.2k" }
+[doors.front]
+lock = "fail-secure"
+relay = { chip = "pinctrl-rp1", line = 17 }
+operator = { chip = "pinctrl-rp1", line = 18, active_low = true }
+sounder = { chip = "pinctrl-rp1", line = 19 }
+tamper = { adc = "sim", channel = 4, pull = "4.7k", series = "2k", parallel = "3k", normally_open = true }
+[[doors.front.readers]]
+kind = "scanner"
+port = "/dev/ttyACM0"
+green = { chip = "pinctrl-rp1", line = 20 }
+red = { chip = "pinctrl-rp1", line = 21, active_low = true }
+beeper = { chip = "pinctrl-rp1", line = 22 }
+[[doors.front.readers]]
+kind = "sim"
+side = "out"
 `
 
 type mistake struct {
@@ -129,12 +222,12 @@ var mistakes = []mistake{
 	{"sim without a socket", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "sim" }`, 14, 18, "doors.yard.relay.chip", `needs the socket that moves it: add [sim]`, nil},
 	{"sim with an empty table", "[doors.yard]", "[sim]\n[doors.yard]", 12, 2, "sim.socket", "missing: name the socket", strict.ErrMissing},
 	{"sim with an empty socket", "[doors.yard]", "[sim]\nsocket = \"\"\n[doors.yard]", 13, 10, "sim.socket", "empty", nil},
-	{"sim without simulated lines", "[doors.yard]", "[sim]\nsocket = \"s\"\n[doors.yard]", 12, 2, "sim", "no line here is simulated", nil},
+	{"sim without simulated lines", "[doors.yard]", "[sim]\nsocket = \"s\"\n[doors.yard]", 12, 2, "sim", "nothing here is simulated", nil},
 	{"sim with a line", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "sim", line = 18 }`, 14, 25, "doors.yard.relay.line", `it is the one named "yard/relay"`, nil},
 	{"sim with a bias", `contact = { chip = "pinctrl-rp1", line = 27, bias`, `contact = { chip = "sim", bias`, 6, 27, "doors.front.contact.bias", `"front/contact"`, nil},
 	{"no kind", "kind = \"scanner\"\n", "", 7, 3, "doors.front.readers[0].kind", "missing: say what kind", strict.ErrMissing},
-	{"kind unknown", `"scanner"`, `"camera"`, 8, 8, "doors.front.readers[0].kind", `want "scanner", got "camera"`, nil},
-	{"no port", "port = \"/dev/ttyACM0\"\n", "", 7, 3, "doors.front.readers[0].port", "missing: name its serial device", strict.ErrMissing},
+	{"kind unknown", `"scanner"`, `"camera"`, 8, 8, "doors.front.readers[0].kind", `want "scanner" or "sim", got "camera"`, nil},
+	{"no port", "port = \"/dev/ttyACM0\"\n", "", 7, 3, "doors.front.readers[0].port", "missing: name its serial device", nil},
 	{"port empty", `"/dev/ttyACM0"`, `""`, 9, 8, "doors.front.readers[0].port", "empty: want a path", nil},
 	{"port too long", `"/dev/ttyACM0"`, `"/` + strings.Repeat("x", maxPath) + `"`, 9, 8, "doors.front.readers[0].port", "at most 4095 bytes", nil},
 	{"port doubled", "[doors.yard]", "[[doors.front.readers]]\nkind = \"scanner\"\nport = \"/dev/../dev/ttyACM0\"\n[doors.yard]", 14, 8, "doors.front.readers[1].port", "door front's reader 0 already", nil},
@@ -147,6 +240,10 @@ var mistakes = []mistake{
 
 func TestMalformed(t *testing.T) {
 	t.Parallel()
+	testMistakes(t, base, mistakes)
+}
+
+func testMistakes(t *testing.T, base string, mistakes []mistake) {
 	if _, err := Parse("gateway.toml", []byte(base)); err != nil {
 		t.Fatalf("the base is not valid: %v", err)
 	}
@@ -185,8 +282,12 @@ func TestMalformed(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(example(f))
 	f.Add([]byte(base))
+	f.Add([]byte(grown))
 	for _, c := range mistakes {
 		f.Add([]byte(strings.Replace(base, c.old, c.new, 1)))
+	}
+	for _, c := range grownMistakes {
+		f.Add([]byte(strings.Replace(grown, c.old, c.new, 1)))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		w, err := Parse("/etc/t/gateway.toml", data)
@@ -209,41 +310,70 @@ func FuzzParse(f *testing.F) {
 func checkWiring(t *testing.T, w *Wiring) {
 	t.Helper()
 	var slug strict.Slug
-	sims, lines, ports := 0, map[lineID]bool{}, map[string]bool{}
+	simulated, lines, channels, ports, names := false, map[lineID]bool{}, map[channelID]bool{}, map[string]bool{}, map[string]bool{}
 	if !strings.HasPrefix(w.Data, "/") {
 		t.Errorf("data is %q", w.Data)
 	}
-	for name, d := range w.Doors {
-		if d.Name != name || slug.UnmarshalText([]byte(name)) != nil || d.Lock != FailSecure && d.Lock != FailSafe || d.Relay.Bias != BiasNone {
-			t.Errorf("door %q: %+v", name, d)
+	check := func(l Line) {
+		id := lineID{l.Chip, l.Offset}
+		switch {
+		case l.Name == "" || names[l.Name] || l.Offset < 0 || l.Offset > 1023:
+			t.Errorf("%+v", l)
+		case l.Simulated():
+			simulated = true
+			if (l != Line{Chip: SimChip, Name: l.Name}) {
+				t.Errorf("a simulated line with more: %+v", l)
+			}
+		case l.Chip == "" && l != Line{Name: l.Name}:
+			t.Errorf("a line of no chip: %+v", l)
+		case l.Chip != "" && lines[id]:
+			t.Errorf("line %v twice", id)
 		}
-		for what, l := range map[string]*Line{"relay": &d.Relay, "contact": d.Contact, "rex": d.Rex} {
-			if l == nil {
-				continue
-			}
-			id := lineID{l.Chip, l.Offset}
-			switch {
-			case l.Name != name+"/"+what || l.Chip == "" || l.Offset < 0 || l.Offset > 1023 || l.Bias > PullDown:
-				t.Errorf("%s of door %s: %+v", what, name, *l)
-			case l.Simulated():
-				sims++
-				if (*l != Line{Chip: SimChip, Name: l.Name}) {
-					t.Errorf("a simulated line with more: %+v", *l)
-				}
-			case lines[id]:
-				t.Errorf("line %v twice", id)
-			}
-			lines[id] = true
-		}
-		for _, r := range d.Readers {
-			if r.Kind != Scanner || r.Side > Out || r.Baud < 1200 || !strings.HasPrefix(r.Port, "/") || ports[r.Port] {
-				t.Errorf("reader of door %s: %+v", name, r)
-			}
-			ports[r.Port] = true
+		lines[id], names[l.Name] = true, true
+	}
+	for _, l := range w.Outputs() {
+		if check(l); l.Chip == "" {
+			t.Errorf("an output of no chip: %+v", l)
 		}
 	}
-	if (sims > 0) != (w.Sim.Socket != "") {
-		t.Errorf("%d simulated lines and socket %q", sims, w.Sim.Socket)
+	for _, in := range w.AllInputs() {
+		check(in.Line)
+		s := in.Supervised
+		if in.Bias > PullDown || (s == nil) != (in.Chip != "") || in.Bias != BiasNone && (s != nil || in.Simulated()) {
+			t.Errorf("input %+v", in)
+		}
+		if s == nil {
+			continue
+		}
+		simulated = true
+		id := channelID{s.ADC, s.Channel}
+		if s.ADC != SimADC || s.Channel < 0 || s.Channel > 63 || channels[id] || s.Bands.Line(s.Rest(), door.LineCut) != door.LineNormal {
+			t.Errorf("supervised %+v", *s)
+		}
+		channels[id] = true
+	}
+	for name, d := range w.Doors {
+		if d.Name != name || slug.UnmarshalText([]byte(name)) != nil || d.Lock != FailSecure && d.Lock != FailSafe || d.Relay.Name != name+"/relay" {
+			t.Errorf("door %q: %+v", name, d)
+		}
+		sides := map[Side]bool{}
+		for _, r := range d.Readers {
+			switch {
+			case r.Side > Out:
+				t.Errorf("reader of door %s: %+v", name, r)
+			case r.Kind == SimReader:
+				if simulated = true; sides[r.Side] || r != (Reader{Kind: SimReader, Side: r.Side}) {
+					t.Errorf("simulated reader of door %s: %+v", name, r)
+				}
+				sides[r.Side] = true
+			case r.Kind != Scanner || r.Baud < 1200 || !strings.HasPrefix(r.Port, "/") || ports[r.Port]:
+				t.Errorf("reader of door %s: %+v", name, r)
+			}
+			ports[r.Port] = r.Port != ""
+		}
+	}
+	if simulated != (w.Sim.Socket != "") {
+		t.Errorf("simulated %v and socket %q", simulated, w.Sim.Socket)
 	}
 }
 
@@ -252,7 +382,7 @@ func TestEnums(t *testing.T) {
 	for _, c := range [][2]string{
 		{FailSecure.String() + " " + FailSafe.String() + " " + Lock(0).String(), "fail-secure fail-safe unknown (0)"},
 		{BiasNone.String() + " " + PullUp.String() + " " + PullDown.String(), "none pull-up pull-down"},
-		{Scanner.String() + " " + In.String() + " " + Out.String() + " " + Side(7).String(), "scanner in out unknown (7)"},
+		{Scanner.String() + " " + SimReader.String() + " " + In.String() + " " + Out.String() + " " + Side(7).String(), "scanner sim in out unknown (7)"},
 		{Stop.String() + " " + Fault.String() + " " + Note.String(), "stop fault note"},
 	} {
 		if c[0] != c[1] {

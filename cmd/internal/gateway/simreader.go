@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"tombolo/edge/policy"
+	"tombolo/hw/sim"
+	"tombolo/passport"
+)
+
+// challengeLife is how long a simulated reader takes the answer to a challenge.
+const challengeLife = 10 * time.Second
+
+// Why a simulated reader presented nothing.
+var (
+	errNoChallenge = errors.New("no challenge is open: ask for one, and answer it within 10 s, once")
+	errAnswer      = errors.New("an answer is the door key's 34 bytes and its signature's 64")
+)
+
+// tapped is who hears of taps and keys; *edge.Controller is one.
+type tapped interface {
+	Challenge(door string, nonce [32]byte) passport.Challenge
+	Tap(ctx context.Context, door string, exit bool, ch passport.Challenge, key passport.Key, sig passport.Signature) error
+	Key(ctx context.Context, door string, exit bool, key byte) error
+}
+
+// simReader is what a card reader's driver is, for a reader on the simulated
+// board: it makes challenges and forgets each with its answer. It is a
+// sim.Handler.
+type simReader struct {
+	ctx context.Context
+	to  tapped
+	now func() time.Time // monotonic
+
+	mu    sync.Mutex
+	open  bool
+	until time.Time
+	last  passport.Challenge // if open
+}
+
+// Challenge replaces the last challenge.
+func (r *simReader) Challenge(door string, _ bool) []byte {
+	var nonce [32]byte
+	_, _ = rand.Read(nonce[:]) // never fails (crypto/rand)
+	ch := r.to.Challenge(door, nonce)
+	r.mu.Lock()
+	r.open, r.until, r.last = true, r.now().Add(challengeLife), ch
+	r.mu.Unlock()
+	sum := ch.Sum()
+	return sum[:]
+}
+
+// take gives the open challenge, once.
+func (r *simReader) take() (passport.Challenge, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ok := r.open && r.now().Before(r.until)
+	r.open = false
+	return r.last, ok
+}
+
+// Tap takes key ‖ signature. A challenge is used up by whatever answers it.
+func (r *simReader) Tap(door string, exit bool, answer []byte) error {
+	ch, ok := r.take()
+	if !ok {
+		return errNoChallenge
+	}
+	if len(answer) != passport.KeySize+len(passport.Signature{}) {
+		return fmt.Errorf("%w; these are %d bytes", errAnswer, len(answer))
+	}
+	key, err := passport.ParseKey(answer[:passport.KeySize])
+	if err != nil {
+		return err
+	}
+	return r.to.Tap(r.ctx, door, exit, ch, key, passport.Signature(answer[passport.KeySize:]))
+}
+
+// Key passes a key on.
+func (r *simReader) Key(door string, exit bool, key byte) error {
+	return r.to.Key(r.ctx, door, exit, key)
+}
+
+// readSim has a simulated reader heard until ctx ends.
+func (g *Gateway) readSim(ctx context.Context, r reader, tried func()) error {
+	unit := g.board.simReaders[r.mount()]
+	defer unit.Listen(&simReader{ctx: ctx, to: g.Controller, now: time.Now})()
+	tried()
+	<-ctx.Done()
+	return nil
+}
+
+// simLamp shows patterns at a simulated reader. It is an edge.Reader.
+type simLamp struct{ *sim.Reader }
+
+// Show is edge.Reader's.
+func (s simLamp) Show(p policy.Pattern, loop bool) {
+	steps := make([]sim.Step, len(p))
+	for i, step := range p {
+		steps[i] = sim.Step{Colour: step.Colour.String(), Beep: step.Beep, For: step.For}
+	}
+	s.Reader.Show(steps, loop)
+}

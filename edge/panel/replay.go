@@ -1,0 +1,263 @@
+package panel
+
+import (
+	"fmt"
+	"iter"
+	"time"
+
+	"tombolo/edge/access"
+	"tombolo/edge/door"
+	"tombolo/passport"
+	"tombolo/sync/ledger"
+)
+
+// World is what the ledgers said at the moments that a door log names.
+type World interface {
+	// Basis is that of an entry, at its time.
+	Basis(b *ledger.Basis, c access.Clock) (*access.Basis, error)
+	// ByKey finds a holder under the last Basis.
+	ByKey(passport.KeyID) (access.Holder, error)
+}
+
+// Logged is an entry of a door log; Body is nil where it was dropped.
+type Logged struct {
+	Index int64
+	Time  int64 // Unix milliseconds
+	Body  ledger.Body
+}
+
+// Outcome is one decision, as it was made and as it is made again.
+type Outcome struct {
+	Logged
+	Decision *ledger.Decision
+	Again    access.Verdict
+	Same     bool
+	// Note says why a decision was not made again, or is empty: what was refused
+	// before anybody was known depends on a signature that is not kept.
+	Note string
+}
+
+// Replay makes the decisions of a door log again, from a Boot on. cfg is the
+// gateway's, with what it remembered before that Boot. Each decision is made on
+// what the log says had happened before it, so that one difference makes no
+// others: with the policy of the time all are the same; with another those
+// differ that it changes. An error ends it.
+func Replay(cfg Config, w World, log iter.Seq2[Logged, error]) iter.Seq2[Outcome, error] {
+	return func(yield func(Outcome, error) bool) {
+		r := &replay{cfg: cfg, world: w}
+		if !cfg.Reached.IsZero() {
+			r.reached = cfg.Reached.UnixMilli()
+		}
+		for entry, err := range log {
+			var out []Outcome
+			if err == nil {
+				out, err = r.entry(entry)
+			}
+			if err != nil {
+				yield(Outcome{Logged: entry}, fmt.Errorf("entry %d: %w", entry.Index, err))
+				return
+			}
+			for _, o := range out {
+				if !yield(o, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+type replay struct {
+	cfg     Config
+	world   World
+	panel   *Panel // nil before the first Boot
+	began   int64  // Unix ms: when Up was 0, by the clock as it is set now
+	reached int64  // the latest time of any entry, Unix ms
+	trust   access.Trust
+	booted  bool                     // a Boot came, and not yet its Basis
+	passes  map[uint64]ledger.PassID // spent for decisions that have not been met yet
+	due     []*ledger.Decision       // made again by an input, and not yet met in the log
+}
+
+// maxBack is how far ahead of a start the log may be before its clock is taken to
+// have been the wrong one.
+const maxBack = 24 * time.Hour
+
+func (r *replay) entry(e Logged) (out []Outcome, err error) {
+	if b, ok := e.Body.(*ledger.Boot); ok {
+		out = r.unmet(e)
+		for i := range out { // a crash took what was not yet durable
+			out[i].Same, out[i].Note = true, "the log was cut off before this exit was recorded"
+		}
+		r.boot(e.Time, b)
+	}
+	if r.panel == nil {
+		return nil, nil
+	}
+	if b, ok := e.Body.(*ledger.ClockStep); ok {
+		r.began += b.To - b.From
+		r.panel.presence.Apply(e.Time, b) // before all that happens by the new time
+	}
+	m := r.moment(e.Time)
+	switch b := e.Body.(type) {
+	case *ledger.Basis:
+		err = r.basis(m, b)
+	case *ledger.Line:
+		r.line(m, b)
+	case *ledger.PassUsed:
+		r.passes[b.Seq] = b.Pass // the decision comes next, but for what was recorded while it waited
+	case *ledger.Opening:
+		r.step(m, Recorded{Seq: b.Seq, OK: true})
+	case *ledger.Decision:
+		out, err = r.decision(m, e, b)
+	default:
+		r.step(m, Ticked{})
+	}
+	if _, caused := e.Body.(*ledger.Line); !caused {
+		out = append(r.unmet(e), out...)
+	}
+	if _, before := e.Body.(*ledger.ClockStep); e.Body != nil && !before {
+		r.panel.presence.Apply(e.Time, e.Body)
+	}
+	r.reached = max(r.reached, e.Time)
+	return out, err
+}
+
+func (r *replay) moment(at int64) Moment {
+	return Moment{
+		Up:    time.Duration(at-r.began) * time.Millisecond,
+		Clock: access.Clock{Now: time.UnixMilli(at), Trust: r.trust}, Age: -1,
+	}
+}
+
+func (r *replay) boot(at int64, b *ledger.Boot) {
+	if r.panel != nil {
+		r.cfg.Presence = r.panel.presence
+	}
+	r.cfg.Reached = time.Time{}
+	if r.reached > 0 && r.reached < at+maxBack.Milliseconds() {
+		r.cfg.Reached = time.UnixMilli(r.reached)
+	}
+	r.panel, r.began, r.booted = New(r.cfg), at, true
+	r.panel.follows = true
+	r.passes = map[uint64]ledger.PassID{}
+	r.trust = access.ParseTrust(b.Clock)
+}
+
+func (r *replay) basis(m Moment, b *ledger.Basis) error {
+	r.trust = access.ParseTrust(b.Clock)
+	m.Clock.Trust = r.trust
+	basis, err := r.world.Basis(b, m.Clock)
+	switch {
+	case err != nil:
+		return err
+	case r.booted:
+		r.booted = false
+		r.step(m, Started{Basis: basis})
+	default:
+		r.step(m, Changed{Basis: basis})
+	}
+	return nil
+}
+
+// step takes an event. What it decides by itself is to come next in the log.
+func (r *replay) step(m Moment, e Event) {
+	for _, a := range r.panel.Step(m, e) {
+		if d, ok := a.Body.(*ledger.Decision); ok && d.Mode == modeRex {
+			r.due = append(r.due, d)
+		}
+	}
+}
+
+// line takes an input, which stands in the log once it is at rest.
+func (r *replay) line(m Moment, b *ledger.Line) {
+	input, ok := ParseInput(b.Input)
+	level, err := door.ParseLine(b.State)
+	if ok && err == nil { // otherwise newer software wrote it
+		r.step(m, Moved{Door: b.Door, Input: input, Line: level, Start: true})
+	}
+}
+
+// unmet are exits that are made again and that the log does not have.
+func (r *replay) unmet(e Logged) (out []Outcome) {
+	for _, d := range r.due {
+		out = append(out, Outcome{Logged: e, Decision: d, Again: access.Verdict{Reason: access.Exit}, Note: "the log has no such exit"})
+	}
+	r.due = nil
+	return out
+}
+
+func (r *replay) decision(m Moment, e Logged, b *ledger.Decision) ([]Outcome, error) {
+	r.step(m, Ticked{})
+	if _, waits := r.panel.opening[b.Seq]; waits { // a second decision of one number takes the first back
+		r.step(m, Recorded{Seq: b.Seq})
+		return nil, nil
+	}
+	o := Outcome{Logged: e, Decision: b}
+	logged, known := access.ParseReason(b.Reason)
+	d := r.panel.byName[b.Door]
+	switch {
+	case !known:
+		o.Note = "newer software gave the reason"
+		return []Outcome{o}, nil
+	case d == nil:
+		o.Note = "the door is not known"
+		return []Outcome{o}, nil
+	case b.Mode == modeRex && len(r.due) > 0 && r.due[0].Door == b.Door:
+		r.due = r.due[1:]
+		o.Again, o.Same = access.Verdict{Reason: access.Exit}, logged == access.Exit
+		return []Outcome{o}, nil
+	}
+	p, err := r.presented(b, logged)
+	if err != nil {
+		return nil, err
+	}
+	m.Age = time.Duration(b.RosterAge) * time.Second
+	switch {
+	case b.Mode == modeRex:
+		o.Note = "the input would not have unlocked"
+	case p.Refused != access.None && !b.Exit:
+		o.Note = "refused before the rules were asked"
+		o.Again, o.Same = access.Verdict{Reason: logged}, true
+	default:
+		r.panel.spending = r.passes[b.Seq]
+		o.Again = r.panel.Judge(m, p)
+		r.panel.spending = ledger.PassID{}
+		o.Same = o.Again.Reason == logged
+	}
+	verdict := access.Verdict{Reason: logged, Pass: r.passes[b.Seq]}
+	delete(r.passes, b.Seq)
+	r.panel.take(m, d, p, verdict, b)
+	return []Outcome{o}, nil
+}
+
+// presented is what the record says was presented.
+func (r *replay) presented(b *ledger.Decision, logged access.Reason) (*Presented, error) {
+	p := &Presented{Door: b.Door, Presentation: access.Presentation{Exit: b.Exit}}
+	p.Mode, p.Presentation.Pin = parseMode(b.Mode)
+	if len(b.Presentation) == 0 {
+		p.Refused = logged
+		return p, nil
+	}
+	if logged == access.Again || logged == access.Internal || logged == access.NotRecorded {
+		p.Refused = logged
+	}
+	p.Raw = b.Presentation
+	p.Presentation.Mode = passport.ModeTap
+	if p.Mode == "window" {
+		p.Presentation.Mode = passport.ModeWindow
+		w, err := passport.ParseWindow(b.Presentation)
+		if err != nil {
+			return nil, fmt.Errorf("the presentation cannot be read: %w", err)
+		}
+		target := passport.DoorTarget(r.cfg.Node, b.Door)
+		p.Window, p.ForDoor = w, w.Target == target.Short()
+	}
+	var err error
+	if p.Holder, err = r.world.ByKey(passport.KeyID(b.Key)); err != nil {
+		return nil, err
+	}
+	if !p.Holder.Known { // it was known: its signature was checked
+		p.Holder.Delegation.Passport = passport.ID(b.Passport)
+	}
+	return p, nil
+}

@@ -1,0 +1,36 @@
+package roster
+
+import (
+	"database/sql"
+	"errors"
+)
+
+// cursor is how far one ledger is projected.
+type cursor struct {
+	projected   int64
+	fresh       int64
+	floor       int64
+	complete    bool
+	problem     string
+	refused     int64
+	refusal     string
+	follows     string
+	followsSize int64
+}
+
+func (p *projection) load(tx *sql.Tx) error {
+	c := &p.cursor
+	err := tx.QueryRow("SELECT projected, fresh, floor, complete, problem, refused, refusal, follows, follows_size FROM cursor WHERE origin = ?",
+		p.ledger.Head.Origin.String()).Scan(&c.projected, &c.fresh, &c.floor, &c.complete, &c.problem, &c.refused, &c.refusal, &c.follows, &c.followsSize)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return err
+}
+
+func (p *projection) save(tx *sql.Tx) error {
+	o, c := p.ledger.Head.Origin, p.cursor
+	_, err := tx.Exec("INSERT OR REPLACE INTO cursor VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		o.String(), o.Author.String(), string(o.Kind), c.projected, c.fresh, c.floor, c.complete, c.problem, c.refused, c.refusal, c.follows, c.followsSize)
+	return err
+}
