@@ -54,7 +54,8 @@ fuzz: ## every fuzzer for FUZZTIME each
 	done
 
 soak: ## what takes longer: every mutant of the core has to be caught, 200 kills, ten times the simulation
-	TOMBOLO_SOAK=1 $(GO) test -count=1 -timeout 3h -run 'TestMutants|TestSimulation' ./edge/panel
+	$(GO) test -count=1 -timeout 1h -tags soak -run '^TestMutants$$' ./edge/panel
+	$(GO) test -count=1 -timeout 1h -run '^TestSimulation$$' ./edge/panel -steps 30000
 	TOMBOLO_KILLS=200 $(GO) test -count=1 -timeout 1h -run TestKilled -v ./cmd/tombolod
 
 bench: ## one line a figure: name, measured, target, pass or miss

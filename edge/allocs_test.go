@@ -31,8 +31,10 @@ func (f *fixed) View() *roster.View                                   { return f
 // nowhere is a Journal that keeps nothing.
 type nowhere struct{}
 
-func (nowhere) Record(ledger.Body, time.Time) error                       { return nil }
-func (nowhere) RecordFirst(context.Context, ledger.Body, time.Time) error { return nil }
+func (nowhere) Record(ledger.Body, time.Time) error { return nil }
+func (nowhere) RecordFirst(ledger.Body, time.Time) func(context.Context) error {
+	return func(context.Context) error { return nil }
+}
 
 // counting is a Relay that notes how much had been allocated when it was
 // energised last.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -31,10 +32,11 @@ type Reader interface {
 
 // Journal takes the door log's entries. Record never waits: an entry that it
 // takes is durable within the group commit's delay, in the order of the calls.
-// RecordFirst returns once its entry is durable.
+// RecordFirst takes its entry in that order, too; durable waits until it is, or
+// cannot be, which takes it back.
 type Journal interface {
 	Record(body ledger.Body, at time.Time) error
-	RecordFirst(ctx context.Context, body ledger.Body, at time.Time) error
+	RecordFirst(body ledger.Body, at time.Time) (durable func(context.Context) error)
 }
 
 // Roster finds holders; *roster.Roster is one.
@@ -44,7 +46,7 @@ type Roster interface {
 	View() *roster.View
 }
 
-// Pins checks what was typed. It is slow by design, and called beside the owner.
+// Pins checks what was typed. It is slow by design, and called out of turn.
 type Pins interface {
 	Check(p passport.ID, typed string) (access.Pin, error)
 }
@@ -80,17 +82,21 @@ type Config struct {
 // method may be called from any goroutine while Run runs.
 type Controller struct {
 	cfg    Config
-	calls  chan func()
-	done   chan struct{}  // closed when the owner takes no more
+	turn   *turn
+	alive  chan struct{}  // Run answers on it
+	done   chan struct{}  // closed when nobody gets the turn any more
 	beside sync.WaitGroup // what waits for a record or checks a PIN
+	places map[string]place
 
-	// All below belongs to Run's goroutine.
+	// All below belongs to the goroutine that has the turn.
 	ctx     context.Context // Run's
 	started time.Time
 	began   int64 // Unix milliseconds: the wall clock at the start, as it is set now
 	trust   access.Trust
 	panel   *panel.Panel
 	doors   map[string]*ownDoor
+	wake    *time.Timer
+	wakes   time.Duration // when wake goes off, since the start; never later than the panel's
 }
 
 // ownDoor is what a door's wires were told.
@@ -120,9 +126,10 @@ const (
 
 // New makes a controller. Nothing moves before Run.
 func New(cfg Config) *Controller {
-	c := &Controller{cfg: cfg, calls: make(chan func()), done: make(chan struct{}), doors: map[string]*ownDoor{}}
+	c := &Controller{cfg: cfg, turn: newTurn(), alive: make(chan struct{}), done: make(chan struct{}), places: map[string]place{}, doors: map[string]*ownDoor{}}
 	doors := map[string]panel.Hardware{}
 	for name, h := range cfg.Doors {
+		c.places[name] = c.placeOf(name)
 		doors[name] = panel.Hardware{FailSafe: h.FailSafe, Contact: h.Contact}
 		part := "door/" + name + "/"
 		c.doors[name] = &ownDoor{hardware: h, outputs: [3]output{
@@ -131,67 +138,92 @@ func New(cfg Config) *Controller {
 			panel.Sounder:  {relay: h.Sounder, part: part + "sounder"},
 		}}
 	}
+	c.await() // nobody has a turn before Run
 	c.panel = panel.New(panel.Config{
 		Node: cfg.Node, Gateway: cfg.Name, Doors: doors, Presence: cfg.Presence, Reached: cfg.Reached, Software: cfg.Software,
 	})
 	return c
 }
 
-// Run locks every door, writes the Boot entry and owns the doors until ctx
-// ends; then it locks them again. It may be called once.
+// Run locks every door, writes the Boot entry and lets everybody else have the
+// turn until ctx ends; then it locks them again. It may be called once.
 func (c *Controller) Run(ctx context.Context) error {
 	defer c.beside.Wait()
 	defer close(c.done)
 	c.ctx, c.started = ctx, time.Now()
 	clock := c.cfg.Clock()
 	c.began, c.trust = clock.Now.UnixMilli(), clock.Trust
+	c.wake, c.wakes = time.NewTimer(0), 0
+	defer c.wake.Stop()
 	c.step(panel.Started{Basis: c.basis()})
-	wake := time.NewTimer(0)
-	defer wake.Stop()
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
+	c.pass()
 	for {
 		select {
 		case <-ctx.Done():
+			c.await()
 			c.step(panel.Stopped{})
 			c.retryRelays(true)
 			return nil
-		case call := <-c.calls:
-			call()
-		case <-wake.C:
+		case c.alive <- struct{}{}:
+		case <-c.wake.C:
+			c.await()
+			c.wakes = never // it has gone off
 			c.step(panel.Ticked{})
+			c.pass()
 		case <-second.C:
+			c.await()
 			c.refresh()
 			c.retryRelays(false)
 			c.step(panel.Ticked{})
+			c.pass()
 		}
-		wake.Reset(c.untilWake())
 	}
 }
 
-// post hands a call to the owner. It returns nil once the owner has it.
+// await takes Run's own turn, for which it waits as long as that takes.
+func (c *Controller) await() { _ = c.turn.take(context.Background(), nil) }
+
+// never is when a timer goes off that is not set.
+const never = time.Duration(math.MaxInt64)
+
+// post makes a call in its turn, and returns nil once it is done.
 func (c *Controller) post(ctx context.Context, call func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	select {
-	case c.calls <- call:
-		return nil
-	case <-c.done:
-		return ErrStopped
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := c.turn.take(ctx, c.done); err != nil {
+		return err
 	}
+	defer c.pass()
+	if c.ctx.Err() != nil {
+		return ErrStopped // what is left is to lock
+	}
+	call()
+	return nil
 }
 
-// Ping returns once the owner has answered: what a watchdog is fed on.
+// pass ends a turn.
+func (c *Controller) pass() {
+	// To be woken too early does no harm, and to set a timer costs more than to
+	// look whether it has to be.
+	if at, ok := c.panel.Wake(); ok && at < c.wakes {
+		c.wakes = at
+		// Moments are whole milliseconds: to come too early is to come twice.
+		c.wake.Reset(max(at-time.Since(c.started), 0) + time.Millisecond)
+	}
+	c.turn.end()
+}
+
+// Ping returns once the doors have answered, and Run, which locks them again:
+// what a watchdog is fed on.
 func (c *Controller) Ping(ctx context.Context) error {
-	answered := make(chan struct{})
-	if err := c.post(ctx, func() { close(answered) }); err != nil {
+	if err := c.post(ctx, func() {}); err != nil {
 		return err
 	}
 	select {
-	case <-answered:
+	case <-c.alive:
 		return nil
 	case <-c.done:
 		return ErrStopped
@@ -231,7 +263,7 @@ func (c *Controller) refresh() {
 	clock, b := c.cfg.Clock(), c.basis()
 	change := func() {
 		c.trust = clock.Trust
-		c.step(panel.Changed{Basis: b})
+		c.step(panel.Changed{Basis: b, Holders: c.waiting(b)})
 	}
 	if clock.Trust < c.trust { // no new time is trusted as the one before it was
 		change()
@@ -240,6 +272,24 @@ func (c *Controller) refresh() {
 	if b != c.panel.Basis() || clock.Trust != c.trust {
 		change()
 	}
+}
+
+// waiting is what the roster says now of those who wait at doors. Who cannot be
+// looked up presents again.
+func (c *Controller) waiting(b *access.Basis) map[passport.KeyID]access.Holder {
+	holders := map[passport.KeyID]access.Holder{}
+	if b.Generation == c.panel.Basis().Generation {
+		return holders
+	}
+	for _, id := range c.panel.Waiting() {
+		h, err := c.cfg.Roster.ByKey(id)
+		if err != nil {
+			c.cfg.Log.Error("look up a holder", "err", err)
+			continue
+		}
+		holders[id] = h
+	}
+	return holders
 }
 
 // up is the time since the start in whole milliseconds, on the monotonic clock.
@@ -279,15 +329,6 @@ func (c *Controller) step(e panel.Event) {
 			c.recordFirst(a.Body, a.Seq, m.Clock.Now)
 		}
 	}
-}
-
-func (c *Controller) untilWake() time.Duration {
-	at, ok := c.panel.Wake()
-	if !ok {
-		return time.Hour
-	}
-	// Moments are whole milliseconds: to come too early is to come twice.
-	return max(at-time.Since(c.started), 0) + time.Millisecond
 }
 
 // drive moves a relay. One that fails is tried again every second until it obeys.
@@ -344,14 +385,14 @@ func (c *Controller) recordAt(b ledger.Body, at time.Time) {
 	}
 }
 
-// recordFirst waits, beside the owner, until a decision is durable, and tells
+// recordFirst waits, out of turn, until a decision is durable, and tells
 // the panel.
 func (c *Controller) recordFirst(b ledger.Body, seq uint64, at time.Time) {
-	ctx := c.ctx
+	ctx, durable := c.ctx, c.cfg.Journal.RecordFirst(b, at)
 	c.beside.Go(func() {
 		recording, cancel := context.WithTimeout(ctx, recordPatience)
 		defer cancel()
-		err := c.cfg.Journal.RecordFirst(recording, b, at)
+		err := durable(recording)
 		if err != nil {
 			c.cfg.Log.Error("what opens only on record stays shut", "err", err)
 		}

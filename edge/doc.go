@@ -3,30 +3,35 @@
 //
 // # From tap to relay
 //
-// One goroutine, [Controller.Run], owns everything that changes. Around it:
+// Whoever brings something does what follows from it, in its turn: one goroutine
+// at a time owns everything that changes. [Controller.Run] takes its turn for
+// what only time brings, as that a strike is over.
 //
-//	reader's goroutine             owner's goroutine                journal's goroutine
-//	------------------             -----------------                -------------------
+//	reader's goroutine                                      journal's goroutine
+//	------------------                                      -------------------
 //	code ─── Code ─┐
 //	card ─── Tap ──┤
 //	  parse (passport/qr)
 //	  holder (Roster: one query)
 //	  signature (passport)
+//	               │            in its turn
+//	               │            -----------
 //	               └─ post ──►  stamp the time
 //	input ── Input ─── post ──► panel.Step      → actions
 //	keypad ─ Key ───── post ──►   access.Decide   → Verdict
-//	timer ────────────────────►   access.Codes    (a code opens once)
+//	timer ── Run ─────────────►   access.Codes    (a code opens once)
 //	                              door.Step       → lock, passage
 //	                            Relay.Set       ◄─ the door moves here
 //	                            Reader.Show
-//	                            Journal.Record ───────────────────► group commit,
-//	                                                                signed head
+//	                            Journal.Record ───────────► group commit,
+//	                                                        signed head
 //
 // Nothing between frame and relay waits for a disk or a network, unless the
-// policy says that a door's openings are recorded first. Whoever posts has
-// verified the signature; if the roster changed in between, the owner looks
-// the holder up again, so that a revocation that was projected counts from
-// that moment.
+// policy says that a door's openings are recorded first; nor for another
+// goroutine to wake up, which costs a third of a signature check. Whoever posts
+// has verified the signature before its turn, so that ten doors keep all cores
+// busy; if the roster changed in between, the holder is looked up again, so that
+// a revocation that was projected counts from that moment.
 //
 // The controller opens no device and no file: it is given a [Relay] for each
 // door, a [Roster] and a [Journal], and its caller wires readers and inputs

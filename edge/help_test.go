@@ -127,21 +127,24 @@ func (j *journal) add(b ledger.Body, at time.Time) error {
 
 func (j *journal) Record(b ledger.Body, at time.Time) error { return j.add(b, at) }
 
-func (j *journal) RecordFirst(ctx context.Context, b ledger.Body, at time.Time) error {
+// RecordFirst keeps the entry's place; what fails is taken out again.
+func (j *journal) RecordFirst(b ledger.Body, at time.Time) func(context.Context) error {
 	j.mu.Lock()
 	gate, err := j.gate, j.err
 	j.mu.Unlock()
-	if gate != nil {
-		select {
-		case <-gate:
-		case <-ctx.Done():
-			return ctx.Err()
+	return func(ctx context.Context) error {
+		if gate != nil {
+			select {
+			case <-gate:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
+		if err != nil {
+			return err
+		}
+		return j.add(b, at)
 	}
-	if err != nil {
-		return err
-	}
-	return j.add(b, at)
 }
 
 // take returns what was recorded since, and forgets it.

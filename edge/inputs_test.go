@@ -49,7 +49,7 @@ func TestBounce(t *testing.T) {
 		r.input("front", panel.Rex, door.LineNormal)
 		time.Sleep(10 * time.Second)
 		r.recorded("pressed twice", "front rex active, granted 2 exit, unlocked, front rex normal, "+
-			"front rex active, granted 3 exit, front rex normal, lapsed 2, lapsed 3, locked")
+			"front rex active, granted 3 exit, front rex normal, locked, lapsed 2, lapsed 3")
 		for _, i := range []panel.Input{panel.Contact, panel.Rex} {
 			for _, active := range []bool{true, false} {
 				_ = r.Input(r.ctx, "front", i, line(active), false)

@@ -67,10 +67,11 @@ func (c *Controller) enter(name string, exit bool, t *typing) {
 		return
 	}
 	if c.cfg.Pins == nil {
-		c.step(panel.Typed{Door: name, Exit: exit, Pin: access.PinMissing})
+		c.step(panel.Typed{Door: name, Wait: d.Wait, Pin: access.PinMissing})
 		return
 	}
 	t.checking = true
+	c.step(panel.Entered{Door: name, Wait: d.Wait}) // the check may be slow
 	ctx, who := c.ctx, d.AwaitsPin
 	c.beside.Go(func() {
 		pin, err := c.cfg.Pins.Check(who, typed)
@@ -80,10 +81,8 @@ func (c *Controller) enter(name string, exit bool, t *typing) {
 		}
 		_ = c.post(ctx, func() { // after the stop nobody waits
 			t.checking = false
-			if d, _ := c.panel.Door(name); d.AwaitsPin == who {
-				c.refresh()
-				c.step(panel.Typed{Door: name, Exit: exit, Pin: pin})
-			}
+			c.refresh()
+			c.step(panel.Typed{Door: name, Wait: d.Wait, Pin: pin})
 		})
 	})
 }

@@ -16,26 +16,40 @@ type checked struct {
 	generation uint64 // of the view that the holder was found under
 }
 
-// Code takes a frame that a scanner read at a door, in or out. It verifies on
-// the caller's goroutine and returns when the owner has it; an error means that
-// the controller did not take it.
+// Code takes a frame that a scanner read at a door, in or out. It verifies
+// before its turn comes and returns when the door has answered, or waits for a
+// record or a PIN; an error means that the controller did not take it.
 func (c *Controller) Code(ctx context.Context, name string, exit bool, frame []byte) error {
 	k := c.checkCode(name, frame)
 	k.Exit = exit
 	return c.post(ctx, func() { c.decide(&k) })
 }
 
+// Unread takes a presentation of which a reader could make nothing. Nobody is
+// denied the way out, whatever they present: at a door's exit reader a driver
+// passes everything on, here what it cannot read or take as an answer (a wrong
+// length, no key, a challenge that is over or was answered), and it counts as
+// any other presentation there does. On the way in it is refused.
+func (c *Controller) Unread(ctx context.Context, name string, exit bool) error {
+	k := unread(name)
+	k.Exit = exit
+	return c.post(ctx, func() { c.decide(&k) })
+}
+
+func unread(name string) checked {
+	return checked{Presented: panel.Presented{Door: name, Mode: "unread", Refused: access.Unreadable}}
+}
+
 // checkCode parses a code and verifies it. A refusal that names nobody is not
 // put down to anybody.
 func (c *Controller) checkCode(name string, frame []byte) checked {
-	k := checked{Presented: panel.Presented{Door: name, Mode: "window", Presentation: access.Presentation{Mode: passport.ModeWindow}}}
 	w, err := qr.Decode(frame)
 	if err != nil {
-		k.Mode, k.Refused = "unread", access.Unreadable
-		return k
+		return unread(name)
 	}
-	k.Window = w
-	target, ok := c.targetOf(name, w)
+	k := checked{Presented: panel.Presented{Door: name, Mode: "window", Presentation: access.Presentation{Mode: passport.ModeWindow, Window: w}}}
+	place := c.place(name)
+	target, ok := place.target(w)
 	switch {
 	case w.Community != c.cfg.Community.Short():
 		k.Refused = access.OtherCommunity
@@ -44,7 +58,7 @@ func (c *Controller) checkCode(name string, frame []byte) checked {
 		k.Refused = access.OutOfScope
 		return k
 	}
-	k.ForDoor = target != passport.NodeTarget(c.cfg.Node)
+	k.ForDoor = target != place.node
 	k.generation = c.cfg.Roster.View().Generation
 	if k.Holder, err = c.cfg.Roster.ByWindow(w.Passport, w.Key); err != nil {
 		c.cfg.Log.Error("look up a holder", "err", err)
@@ -70,17 +84,38 @@ func (c *Controller) checkCode(name string, frame []byte) checked {
 	return k
 }
 
-// targetOf finds which of the places that this door answers to a code names.
-func (c *Controller) targetOf(name string, w passport.Window) (passport.Target, bool) {
-	for _, t := range []passport.Target{passport.NodeTarget(c.cfg.Node), passport.DoorTarget(c.cfg.Node, name)} {
-		if w.Target == t.Short() {
-			return t, true
-		}
+// place is a door as what is presented names it.
+type place struct {
+	node, door passport.Target // a code names either
+	tap        passport.Target // a challenge is bound to this
+}
+
+// place is that of a door, hashed once for those of this gateway.
+func (c *Controller) place(name string) place {
+	if p, ok := c.places[name]; ok {
+		return p
+	}
+	return c.placeOf(name)
+}
+
+func (c *Controller) placeOf(name string) place {
+	p := place{node: passport.NodeTarget(c.cfg.Node), door: passport.DoorTarget(c.cfg.Node, name)}
+	p.tap = passport.TapPlace(c.cfg.Gateway, p.door)
+	return p
+}
+
+// target finds which of the places that a door answers to a code names.
+func (p place) target(w passport.Window) (_ passport.Target, ok bool) {
+	switch w.Target {
+	case p.node.Short():
+		return p.node, true
+	case p.door.Short():
+		return p.door, true
 	}
 	return passport.Target{}, false
 }
 
-// decide runs on the owner's goroutine.
+// decide has the turn.
 func (c *Controller) decide(k *checked) {
 	c.refresh()
 	if d := c.doors[k.Door]; d != nil {

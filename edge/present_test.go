@@ -96,6 +96,34 @@ func TestCodeReasons(t *testing.T) {
 	}
 }
 
+// TestUnread: what no reader could read opens the way out alone, and is recorded.
+func TestUnread(t *testing.T) {
+	t.Parallel()
+	bubble(t, bothDoors, func(r *rig) {
+		for _, door := range []string{"front", "back"} {
+			for _, exit := range []bool{false, true} {
+				r.journal.take()
+				if err := r.Unread(r.ctx, door, exit); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				want := access.Unreadable
+				if exit {
+					want = access.Exit
+				}
+				d := r.decision()
+				r.expect(door, d, exit, want)
+				if d.Mode != "unread" || d.Exit != exit || d.Passport != 0 || len(d.Presentation) != 0 {
+					t.Errorf("recorded as %+v", d)
+				}
+				if r.unlocked(door) != exit {
+					t.Errorf("%s, out %v: the lock does not follow the decision", door, exit)
+				}
+			}
+		}
+	})
+}
+
 // TestReplay: a code opens once for all doors of the gateway.
 func TestReplay(t *testing.T) {
 	t.Parallel()

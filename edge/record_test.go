@@ -86,7 +86,7 @@ func TestRulesChangeBeforeTheRecord(t *testing.T) {
 		})
 		time.Sleep(1500 * time.Millisecond)
 		close(gate)
-		r.recorded("revoked meanwhile", "basis ntp, granted 1 granted, denied 1 again")
+		r.recorded("revoked meanwhile", "basis ntp, granted 1 granted, denied 1 revoked")
 		if r.unlocked("front") {
 			t.Error("a revoked key opened")
 		}
@@ -156,7 +156,7 @@ func TestFirstInWaitsForThePassage(t *testing.T) {
 		}
 		close(gate)
 		time.Sleep(10 * time.Second)
-		r.recorded("nobody goes in", "granted 1 granted, opening 1, unlocked, lapsed 1, locked")
+		r.recorded("nobody goes in", "granted 1 granted, opening 1, unlocked, locked, lapsed 1")
 		r.show("front", false, r.code())
 		r.input("front", panel.Contact, door.LineActive)
 		r.input("front", panel.Contact, door.LineNormal)

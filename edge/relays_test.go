@@ -77,7 +77,7 @@ func TestOutputFault(t *testing.T) {
 			time.Sleep(time.Second)
 			r.recorded("switched on", "granted 1 granted, unlocked, fault door/front/operator")
 			time.Sleep(10 * time.Second)
-			r.recorded("it obeys", "cleared door/front/operator, lapsed 1, locked")
+			r.recorded("it obeys", "cleared door/front/operator, locked, lapsed 1")
 			if r.board.Energised("operator") {
 				t.Error("the operator is left on")
 			}

@@ -15,7 +15,7 @@ import (
 func (c *Controller) Challenge(name string, nonce [32]byte) passport.Challenge {
 	ch := passport.Challenge{
 		Community: c.cfg.Community,
-		Place:     passport.TapPlace(c.cfg.Gateway, passport.DoorTarget(c.cfg.Node, name)),
+		Place:     c.place(name).tap,
 		Nonce:     nonce,
 	}
 	if clock := c.cfg.Clock(); clock.Known() {
@@ -25,7 +25,7 @@ func (c *Controller) Challenge(name string, nonce [32]byte) passport.Challenge {
 }
 
 // Tap takes a door key's answer to a challenge that was made for this door and
-// for this answer. Like Code it verifies on the caller's goroutine. That no
+// for this answer. Like Code it verifies before its turn comes. That no
 // challenge is used twice is the driver's part: it makes one, runs the card's
 // APDUs and forgets it.
 func (c *Controller) Tap(ctx context.Context, name string, exit bool, ch passport.Challenge, key passport.Key, sig passport.Signature) error {
@@ -36,7 +36,7 @@ func (c *Controller) Tap(ctx context.Context, name string, exit bool, ch passpor
 
 func (c *Controller) checkTap(name string, ch passport.Challenge, key passport.Key, sig passport.Signature) checked {
 	k := checked{Presented: panel.Presented{Door: name, Mode: "tap", Presentation: access.Presentation{Mode: passport.ModeTap}}}
-	if own := c.Challenge(name, ch.Nonce); ch.Community != own.Community || ch.Place != own.Place {
+	if ch.Community != c.cfg.Community || ch.Place != c.place(name).tap {
 		k.Refused = access.OutOfScope
 		return k
 	}

@@ -8,7 +8,8 @@
 // [PossessionChallenge], and joins the three with [NewSignedDelegation]. Whoever
 // receives one calls [ParseSignedDelegation] and [SignedDelegation.Verify].
 //
-// A gateway makes a [Verifier] of a door key. For a code it
+// A gateway makes a [Verifier] of a door key, with [Key.Once] if it has more of
+// them than it could keep. For a code it
 // calls qr.Decode, finds the key by its short id, then [Window.Verify] and
 // [Window.At]. For a card it makes a [Challenge], has [Challenge.Sum] signed,
 // and calls [Tap.Verify] on the answer.

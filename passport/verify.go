@@ -28,7 +28,6 @@ func signedDigest(kind KeyKind, c [32]byte) [32]byte {
 // verifies nothing.
 type Verifier struct {
 	key  Key
-	id   KeyID
 	kept []byte           // the point uncompressed; nil if made by Once
 	p256 *ecdsa.PublicKey // nil for secp256k1, and if made by Once
 }
@@ -39,7 +38,7 @@ func NewVerifier(k Key) (Verifier, error) {
 	if err != nil {
 		return Verifier{}, err
 	}
-	v := Verifier{key: k, id: k.ID(), kept: point[:]}
+	v := Verifier{key: k, kept: point[:]}
 	if k.Kind.Curve() == P256 {
 		if v.p256, err = ecdsa.ParseUncompressedPublicKey(elliptic.P256(), v.kept); err != nil {
 			return Verifier{}, err
@@ -50,13 +49,13 @@ func NewVerifier(k Key) (Verifier, error) {
 
 // Once is a Verifier for one signature, for who knows too many keys to keep their
 // Verifiers. Whether the key is valid shows when it verifies.
-func (k Key) Once() Verifier { return Verifier{key: k, id: k.ID()} }
+func (k Key) Once() Verifier { return Verifier{key: k} }
 
 // Key is the key that the Verifier was made for.
 func (v Verifier) Key() Key { return v.key }
 
 // KeyID is the id of the Verifier's key.
-func (v Verifier) KeyID() KeyID { return v.id }
+func (v Verifier) KeyID() KeyID { return v.key.ID() }
 
 // Verify checks that the key signed the challenge c in its own form:
 //

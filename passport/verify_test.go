@@ -1,6 +1,7 @@
 package passport_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"testing"
@@ -120,6 +121,58 @@ func TestVerifyMalformed(t *testing.T) {
 	}
 	if _, err := passport.NewVerifier(passport.Key{Kind: 7}); !errors.Is(err, passport.ErrKeyKind) {
 		t.Errorf("kind 7: %v", err)
+	}
+}
+
+// TestOnce: a Verifier for one signature says what a kept one does, and of a key
+// that is no point that it is none.
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	c := sha256.Sum256([]byte("once"))
+	for _, kind := range kinds {
+		key := softKey(t, kind, 3)
+		sig, err := key.Sign(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		once, kept := key.Key().Once(), verifier(t, key.Key())
+		if once.Key() != kept.Key() || once.KeyID() != kept.KeyID() {
+			t.Errorf("%s: %v and %v", kind, once.Key(), kept.Key())
+		}
+		for range 2 {
+			if err := once.Verify(c, sig); err != nil {
+				t.Errorf("%s: %v", kind, err)
+			}
+		}
+		bad := sig
+		bad[40] ^= 1
+		if one, two := once.Verify(c, bad), kept.Verify(c, bad); !errors.Is(one, passport.ErrSignature) || !errors.Is(two, passport.ErrSignature) {
+			t.Errorf("%s: once %v, kept %v", kind, one, two)
+		}
+		for what, change := range map[string]func(*passport.Key){
+			"hybrid":        func(k *passport.Key) { k.Point[0] = 6 },
+			"no prefix":     func(k *passport.Key) { k.Point[0] = 0 },
+			"x above p":     func(k *passport.Key) { copy(k.Point[1:], bytes.Repeat([]byte{0xff}, 32)) },
+			"off the curve": offCurve,
+		} {
+			no := key.Key()
+			change(&no)
+			if err := no.Once().Verify(c, sig); !errors.Is(err, passport.ErrPoint) {
+				t.Errorf("%s, %s: %v", kind, what, err)
+			}
+		}
+		other := key.Key()
+		other.Kind = 9
+		if err := other.Once().Verify(c, sig); !errors.Is(err, passport.ErrKeyKind) {
+			t.Errorf("kind 9: %v", err)
+		}
+	}
+}
+
+// offCurve takes the next x that no point has: every other one.
+func offCurve(k *passport.Key) {
+	for k.Validate() == nil {
+		k.Point[32]++
 	}
 }
 

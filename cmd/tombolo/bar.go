@@ -26,19 +26,14 @@ func (e *env) barCmd() *cobra.Command {
 	var why string
 	var lift bool
 	c := verb("bar", "Keep a passport out of this node until a date; its home and the way out stay open to it", func(c *cobra.Command, _ []string) error {
-		if n == 0 {
-			return usage("--passport 0: want a whole number from 1")
-		}
 		b := &ledger.Bar{Passport: n, Why: why}
 		if !lift {
-			end, err := ends.end(c, e.Now(), 0)
-			if err != nil {
+			if err := ends.given(c); err != nil {
 				return err
 			}
 			if why == "" {
 				return usage("%s: --why is missing", c.CommandPath())
 			}
-			b.Ends = end.Unix()
 		} else if c.Flags().Changed("for") || c.Flags().Changed("until") {
 			return usage("%s: --lift ends a bar at once: leave --for and --until away", c.CommandPath())
 		}
@@ -46,6 +41,12 @@ func (e *env) barCmd() *cobra.Command {
 			if lift {
 				return e.liftBar(f, b)
 			}
+			zone := e.nodeZone(f)
+			end, err := ends.end(c, e.Now(), zone, 0)
+			if err != nil {
+				return err
+			}
+			b.Ends = end.Unix()
 			if err := e.tellPassport(f, n); err != nil {
 				return err
 			}
@@ -53,13 +54,13 @@ func (e *env) barCmd() *cobra.Command {
 				return err
 			}
 			if err := e.print(barRow{Passport: n, Ends: stamp(unix(b.Ends)), Why: why, Ordered: stamp(e.Now())},
-				"passport %d is barred from this node until %s; %s\n", n, when(unix(b.Ends)), obeyed); err != nil {
+				"passport %d is barred from this node until %s; %s\n", n, whenIn(end, zone), obeyed); err != nil {
 				return err
 			}
 			return e.stillHome(f, n, "bar")
 		})
 	})
-	c.Flags().Uint64Var(&n, "passport", 0, "passport's number")
+	passportFlag(c, &n, "passport", "passport's number")
 	ends.flags(c)
 	c.Flags().StringVar(&why, "why", "", "the reason, at most 200 characters")
 	c.Flags().BoolVar(&lift, "lift", false, "end the bar, whoever ordered it")
@@ -77,7 +78,7 @@ func (e *env) liftBar(f *folder.Folder, b *ledger.Bar) error {
 	case !ok || was.body.Ends <= e.Now().Unix():
 		return fmt.Errorf("passport %d is not barred, as far as this folder knows; see `tombolo bar list`", b.Passport)
 	case was.at.After(e.Now()):
-		return fmt.Errorf("the bar by steward %s is dated %s, which has not come here: set the clocks of both right first", short(was.steward), when(was.at))
+		return fmt.Errorf("the bar by steward %s is dated %s, which has not come here: set the clocks of both right first", short(was.steward), whenIn(was.at, e.nodeZone(f)))
 	}
 	if err := e.write(f, ledger.NodeLog, b); err != nil {
 		return err
@@ -92,6 +93,7 @@ func (e *env) barList() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			zone := e.nodeZone(f)
 			var rows []barRow
 			for _, n := range slices.Sorted(maps.Keys(o.bars)) {
 				if b := o.bars[n]; b.body.Ends > e.Now().Unix() {
@@ -99,7 +101,7 @@ func (e *env) barList() *cobra.Command {
 				}
 			}
 			return table(e, rows, "Nobody is barred.", []string{"PASSPORT", "UNTIL", "ORDERED", "STEWARD", "WHY"}, func(r barRow) []string {
-				return []string{fmt.Sprint(r.Passport), when(asTime(r.Ends)), when(asTime(r.Ordered)), r.Steward[:8], r.Why}
+				return []string{fmt.Sprint(r.Passport), whenIn(asTime(r.Ends), zone), whenIn(asTime(r.Ordered), zone), r.Steward[:8], r.Why}
 			})
 		})
 	})
@@ -128,12 +130,12 @@ func (e *env) forgiveCmd() *cobra.Command {
 			}
 			return e.print(struct {
 				Passport uint64 `json:"passport"` // 0: everybody
-				Why      string `json:"why"`
+				Why      string `json:"why,omitempty"`
 			}{n, why}, "where %s was until now, and wrong PINs, count no more; %s\n", whom, obeyed)
 		})
 	})
-	c.Flags().Uint64Var(&n, "passport", 0, "passport's number")
+	passportFlag(c, &n, "passport", "passport's number")
 	c.Flags().BoolVar(&all, "all", false, "everybody, as after an evacuation")
 	c.Flags().StringVar(&why, "why", "", "the reason, at most 200 characters")
-	return need(c, "why")
+	return c
 }

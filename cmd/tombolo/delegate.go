@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +39,7 @@ func (e *env) doorkeyDelegate() *cobra.Command {
 		return e.open(false, func(f *folder.Folder) error { return e.delegate(f, key, &d) })
 	})
 	c.Flags().StringVar(&d.key, "key", "", "the door key's file")
-	c.Flags().Uint64Var(&d.number, "passport", 0, "passport's number")
+	passportFlag(c, &d.number, "passport", "passport's number")
 	c.Flags().StringVar(&d.scope, "scope", "community", "where it opens: community, node, or door:NAME")
 	c.Flags().StringVar(&d.mode, "mode", "", "tap, window (codes) or tap+window (default all that the key can)")
 	d.valid.flags(c)
@@ -148,7 +149,7 @@ func (e *env) delegation(f *folder.Folder, key *passport.SoftKey, d *delegateFla
 		}
 		return dom, del, nil
 	}
-	if err := d.valid.fill(e.Now()); err != nil {
+	if err := d.valid.fill(e.Now(), time.Local); err != nil {
 		return dom, del, err
 	}
 	mode := passport.ModeTap | passport.ModeWindow

@@ -71,11 +71,15 @@ func (e *env) doorLockdown() *cobra.Command {
 		if err := d.given(c); err != nil {
 			return err
 		}
-		end, err := ends.end(c, e.Now(), maxLockdown)
-		if err != nil {
+		if err := ends.given(c); err != nil {
 			return err
 		}
 		return e.change(false, func(f *folder.Folder) error {
+			zone := e.nodeZone(f)
+			end, err := ends.end(c, e.Now(), zone, maxLockdown)
+			if err != nil {
+				return err
+			}
 			if err := d.check(f); err != nil {
 				return err
 			}
@@ -83,7 +87,7 @@ func (e *env) doorLockdown() *cobra.Command {
 				return err
 			}
 			return e.print(lockdownRow{Doors: d.doors, Ends: stamp(end), Why: why, Ordered: stamp(e.Now())},
-				"lockdown of %v until %s; %s\n", &d, when(end), obeyed)
+				"lockdown of %v until %s; %s\n", &d, whenIn(end, zone), obeyed)
 		})
 	})
 	d.flags(c)
@@ -119,7 +123,7 @@ func (e *env) doorLift() *cobra.Command {
 				return err
 			}
 			for _, l := range left {
-				return fmt.Errorf("the lockdown by steward %s is dated %s, which has not come here: it stays in force; set the clocks of both right and lift it again", short(l.steward), when(l.at))
+				return fmt.Errorf("the lockdown by steward %s is dated %s, which has not come here: it stays in force; set the clocks of both right and lift it again", short(l.steward), whenIn(l.at, e.nodeZone(f)))
 			}
 			return e.print(lockdownRow{Doors: d.doors, Why: why, Ordered: stamp(e.Now())}, "no lockdown of %v any more; %s\n", &d, obeyed)
 		})
@@ -185,7 +189,7 @@ func (e *env) doorList() *cobra.Command {
 				rows = append(rows, row)
 			}
 			return table(e, rows, "The policy has no doors.", []string{"DOOR", "GATEWAY", "FROM", "TO", "HOME", "LOCKDOWN"}, func(r doorRow) []string {
-				return []string{r.Door, r.Gateway, r.From, r.To, yes(r.Home), r.Lockdown.String()}
+				return []string{r.Door, r.Gateway, r.From, r.To, yes(r.Home), r.Lockdown.inWords(p.Location)}
 			})
 		})
 	})
@@ -198,9 +202,9 @@ func yes(b bool) string {
 	return "-"
 }
 
-func (l *lockdownRow) String() string {
+func (l *lockdownRow) inWords(zone *time.Location) string {
 	if l == nil {
 		return "-"
 	}
-	return because(fmt.Sprintf("until %s, by steward %s", when(asTime(l.Ends)), l.Steward[:8]), l.Why)
+	return because(fmt.Sprintf("until %s, by steward %s", whenIn(asTime(l.Ends), zone), l.Steward[:8]), l.Why)
 }

@@ -19,15 +19,24 @@ import (
 
 func (e *env) doorkeyCmd() *cobra.Command {
 	return group("doorkey", "Keys that open doors and hold nothing else",
-		e.doorkeyNew(), e.doorkeyDelegate(), e.doorkeyAdd(), e.doorkeyRevoke(), e.doorkeyList(), e.doorkeyQR())
+		e.doorkeyNew(), e.doorkeyDelegate(), e.doorkeyAdd(), e.doorkeyRevoke(), e.doorkeyList(), e.doorkeyQR(), e.doorkeyTap())
 }
 
 func (e *env) doorkeyNew() *cobra.Command {
 	var kind, out string
+	var simulated bool
 	c := verb("new", "Make a door key in software", func(*cobra.Command, []string) error {
 		k, err := passport.ParseKeyKind(kind)
-		if err != nil || k.Card() {
-			return usage("--kind %s: want software or phone; a card makes its own key", kind)
+		switch {
+		case err != nil:
+			return usage("--kind %s: want software, phone, halo or keycard", kind)
+		case k.Card() && !simulated:
+			return usage("--kind %s: a card makes its own key; --simulated makes one in a file, to try a simulated reader", kind)
+		case !k.Card() && simulated:
+			return usage("--simulated is for the kinds of cards, halo and keycard")
+		}
+		if simulated {
+			e.warn("this is no card: it is for trying simulated readers, and whoever copies the file has copied the card")
 		}
 		if _, err := os.Lstat(out); err == nil {
 			return fmt.Errorf("%s exists: a door key is never overwritten; name another file", out)
@@ -53,7 +62,8 @@ func (e *env) doorkeyNew() *cobra.Command {
 		}{key.Key().String(), key.Key().ID(), kind, out},
 			"key  %s\nid   %s\nfile %s: whoever has it opens your doors\n", key.Key(), key.Key().ID(), out)
 	})
-	c.Flags().StringVar(&kind, "kind", "software", "software (secp256k1) or phone (P-256)")
+	c.Flags().StringVar(&kind, "kind", "software", "software (secp256k1) or phone (P-256); with --simulated halo or keycard")
+	c.Flags().BoolVar(&simulated, "simulated", false, "a card's key in a file, to try a simulated reader with doorkey tap")
 	c.Flags().StringVar(&out, "out", "", "file for the private key, mode 0600")
 	return need(c, "out")
 }
@@ -156,7 +166,7 @@ func (e *env) doorkeyList() *cobra.Command {
 			return doorkeyTable(e, rows)
 		})
 	})
-	c.Flags().Uint64Var(&n, "passport", 0, "only this passport's")
+	passportFlag(c, &n, "passport", "only this passport's")
 	return c
 }
 

@@ -117,10 +117,10 @@ func findHome(all []home, door string, number uint64) *home {
 func (e *env) homeAdd() *cobra.Command {
 	var door string
 	var n uint64
-	notice := strict.Duration(30 * 24 * time.Hour)
+	notice := lasting{strict.Duration(30 * 24 * time.Hour)}
 	c := verb("add", "Say that a passport's holder lives behind a door: nothing but the notice takes that away", func(*cobra.Command, []string) error {
-		if time.Duration(notice) > ledger.MaxNotice*time.Second {
-			return usage("--notice %v: at most %d days", notice, ledger.MaxNotice/86400)
+		if time.Duration(notice.Duration) > ledger.MaxNotice*time.Second {
+			return usage("--notice %v: at most %d days", notice.Duration, ledger.MaxNotice/86400)
 		}
 		return e.change(false, func(f *folder.Folder) error {
 			if err := e.homeDoor(f, door); err != nil {
@@ -141,17 +141,17 @@ func (e *env) homeAdd() *cobra.Command {
 			if h := findHome(have, door, n); h != nil && asTime(h.Ends).IsZero() && h.Wallet == walletName(s.owner) {
 				return fmt.Errorf("passport %d has its home behind %q already, since %s", n, door, when(asTime(h.Since)))
 			}
-			b := &ledger.Home{Door: door, Passport: n, Owner: s.owner, Notice: uint32(time.Duration(notice) / time.Second)}
+			b := &ledger.Home{Door: door, Passport: n, Owner: s.owner, Notice: uint32(time.Duration(notice.Duration) / time.Second)}
 			if err := e.write(f, ledger.NodeLog, b); err != nil {
 				return err
 			}
 			return e.print(home{Door: door, Passport: n, Wallet: walletName(s.owner), Since: stamp(e.Now()), Notice: notice.String()},
-				"passport %d has its home behind %s, with a notice of %v; the door keys of wallet %s open it\n", n, door, notice, walletName(s.owner))
+				"passport %d has its home behind %s, with a notice of %v; the door keys of wallet %s open it\n", n, door, notice.Duration, walletName(s.owner))
 		})
 	})
 	c.Flags().StringVar(&door, "door", "", "door, by its name in the policy")
-	c.Flags().Uint64Var(&n, "passport", 0, "passport's number")
-	c.Flags().TextVar(&notice, "notice", notice, "time that has to pass between the end's announcement and the end")
+	passportFlag(c, &n, "passport", "passport's number")
+	c.Flags().Var(&notice, "notice", "time that has to pass between the end's announcement and the end")
 	return need(c, "door", "passport")
 }
 
@@ -187,6 +187,10 @@ func (e *env) homeEnd() *cobra.Command {
 			if h.over(e.Now()) {
 				return fmt.Errorf("that home ended on %s", when(asTime(h.Ends)))
 			}
+			zone := e.nodeZone(f)
+			if err := at.in(zone); err != nil {
+				return usage("--at %s: %v", at.text, err)
+			}
 			ends := later(at.Time, e.Now())
 			if err := e.write(f, ledger.NodeLog, &ledger.HomeEnded{Door: door, Passport: n, Ends: ends.Unix(), Why: why}); err != nil {
 				return err
@@ -196,13 +200,13 @@ func (e *env) homeEnd() *cobra.Command {
 			}
 			h = findHome(have, door, n)
 			return e.print(h, "The home of passport %d behind %s ends on %s, after a notice of %s; a gateway that hears of it later counts the notice from then. Until that time its people open the door.\n",
-				n, door, when(asTime(h.Ends)), h.Notice)
+				n, door, whenIn(asTime(h.Ends), zone), h.Notice)
 		})
 	})
 	c.Flags().StringVar(&door, "door", "", "door, by its name in the policy")
-	c.Flags().Uint64Var(&n, "passport", 0, "passport's number")
+	passportFlag(c, &n, "passport", "passport's number")
 	c.Flags().StringVar(&why, "why", "", "the reason, at most 200 characters")
-	c.Flags().Var(&at, "at", "not before this time; the notice counts in any case")
+	c.Flags().Var(&at, "at", "not before this time, in the node's time zone; the notice counts in any case")
 	return need(c, "door", "passport", "why")
 }
 

@@ -46,15 +46,20 @@ func (e *env) ledgerExport() *cobra.Command {
 				return err
 			}
 			var rows []ledgerRow
+			people := false
 			for _, i := range done {
+				people = people || i.Origin.Kind == ledger.NodeLog
 				rows = append(rows, ledgerRow{Origin: i.Origin.String(), Kind: string(i.Origin.Kind), Entries: i.Size})
+			}
+			if people {
+				fmt.Fprintf(e.Err, "%s is for gateways and stewards: a node's ledger names people and says why, as with bars and guests. Residents need --kind community.\n", out)
 			}
 			return table(e, rows, out+": the charters; there are no ledgers of that kind", []string{"LEDGER", "ENTRIES"}, func(r ledgerRow) []string {
 				return []string{r.Origin, fmt.Sprint(r.Entries)}
 			})
 		})
 	})
-	c.Flags().StringSliceVar(&names, "kind", []string{"community", "node"}, "community, node, door; door logs say who went where and are left out unless named")
+	c.Flags().StringSliceVar(&names, "kind", []string{"community", "node"}, "community, node, door; residents need community alone, and the charters come along; door logs say who went where and are left out unless named")
 	c.Flags().StringVar(&out, "out", "", "file to write")
 	return need(c, "out")
 }

@@ -55,7 +55,7 @@ on, contacts and buttons whose effect is shown, what had to be recorded first);
   log        the log's incarnation
   entry      number in that log, from 0
   kind       decision, passage, state, input, fault, boot, clock, basis, pass,
-             opening, fork, begin, dropped; empty if this program does not know it
+             opening, forgiven, fork, begin, dropped; empty if this program does not know it
   door       empty for what concerns the whole gateway
   way        in or out
   passport   number
@@ -75,7 +75,7 @@ A field that a spreadsheet would take for a formula begins with a quote (').`
 	c.Flags().StringSliceVar(&l.kinds, "kind", nil, "only these: "+strings.Join(kindNames(), ", "))
 	c.Flags().BoolVar(&l.wants.denied, "denied", false, "only who was not let through")
 	c.Flags().BoolVar(&l.wants.granted, "granted", false, "only who was let through")
-	c.Flags().BoolVar(&l.wants.alarms, "alarms", false, "only doors forced or left open, duress, tampering, fire, forks and faults, and their ends")
+	c.Flags().BoolVar(&l.wants.alarms, "alarms", false, "only doors forced or left open, duress, lockouts, lockdowns, tampering, fire and what it released, forks and faults, and their ends")
 	c.Flags().BoolVar(&l.wants.all, "all", false, "every entry, also what another says already")
 	c.Flags().IntVarP(&l.newest, "newest", "n", 0, "only the newest so many of those (default all; 10 with --follow)")
 	c.Flags().BoolVar(&l.utc, "utc", false, "times in UTC, not in this machine's zone")
@@ -233,7 +233,7 @@ type logPick struct {
 
 func (p *logPick) flags(c *cobra.Command) {
 	c.Flags().StringVar(&p.gateway, "gateway", "", "the gateway whose log it is, where several are held here")
-	c.Flags().Var(&p.key, "key", "the gateway by its signing key, as `gateway list --json` shows it")
+	c.Flags().Var(&p.key, "key", "the gateway by its signing key, as tombolo gateway list --json shows it")
 }
 
 // gatewayLog is what is held of a gateway's door logs.

@@ -221,7 +221,10 @@ func (i *incident) again(ctx context.Context, r run) iter.Seq2[replayed, error] 
 			yield(replayed{}, err)
 			return
 		}
-		cfg := panel.Config{Node: i.node, Gateway: i.name, Doors: doors, Presence: i.presence, Reached: reached}
+		cfg := panel.ReplayConfig{
+			Config:    panel.Config{Node: i.node, Gateway: i.name, Doors: doors, Presence: i.presence, Reached: reached},
+			Community: passport.CommunityID(i.world.community), Key: i.gateway.key,
+		}
 		entries := func(yield func(panel.Logged, error) bool) {
 			for e, err := range i.entries(ctx, r, r.start, r.wanted) {
 				if !yield(e.Logged, err) {

@@ -226,7 +226,7 @@ func (p *logPrinter) put(e logEntry, text string) error {
 func colour(e logEntry) string {
 	d, decided := e.body.(*ledger.Decision)
 	switch {
-	case e.alarm() && !e.over && e.outcome() != "cleared" && e.outcome() != "normal":
+	case e.alarm() && !e.over && e.outcome() != "cleared" && e.outcome() != "lockdown-over":
 		return "\x1b[1;31m"
 	case decided && d.Granted:
 		return "\x1b[32m"

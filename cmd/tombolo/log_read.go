@@ -27,7 +27,7 @@ type logEntry struct {
 	// decision is the one that a Passage or an Opening belongs to, or that this is;
 	// nil if it is not known.
 	decision *ledger.Decision
-	over     bool // it ends a door's alarm
+	over     bool // it ends an alarm of a door or a line
 }
 
 // maxDue bounds the decisions of which it is not known yet what became of them.
@@ -40,11 +40,12 @@ type logReader struct {
 	read  map[ledger.Origin]int64 // so many entries were
 	last  time.Time
 	due   map[uint64]*ledger.Decision // this boot's
-	loud  map[string]bool             // doors that were forced or left open, and still are
+	loud  map[string]bool             // doors that were forced or left open or released, and still are
+	lit   map[[2]string]bool          // lines, by input and door, that tell of trouble; a boot does not end it
 }
 
 func newLogReader(s *store.Store, g *gatewayLog) *logReader {
-	return &logReader{store: s, log: g, read: map[ledger.Origin]int64{}, due: map[uint64]*ledger.Decision{}, loud: map[string]bool{}}
+	return &logReader{store: s, log: g, read: map[ledger.Origin]int64{}, due: map[uint64]*ledger.Decision{}, loud: map[string]bool{}, lit: map[[2]string]bool{}}
 }
 
 // doorLogs passes over ledgers that are damaged: whoever reads these was told.
@@ -99,8 +100,15 @@ func (r *logReader) entry(o ledger.Origin, e ledger.Entry) (logEntry, error) {
 		clear(r.due)
 		clear(r.loud)
 	case *ledger.DoorState:
+		if lockdownState(b.State) {
+			break // told of the door beside its state
+		}
 		out.over = r.loud[b.Door] && !alarming(b.State)
 		r.loud[b.Door] = alarming(b.State)
+	case *ledger.Line:
+		line := [2]string{b.Input, b.Door}
+		out.over = r.lit[line] && !troubled(b)
+		r.lit[line] = troubled(b)
 	case *ledger.Decision:
 		out.decision = b
 		delete(r.due, b.Seq) // a second decision of one number takes the first back
@@ -159,6 +167,7 @@ func (r *logReader) newest(f *logFilter, n int, stride int64) (found []logEntry,
 	clear(r.read)
 	clear(r.due)
 	clear(r.loud)
+	clear(r.lit)
 	r.last = time.Time{}
 	shown := map[ledger.Origin]int64{}
 	left, lead := stride, stride+newestStride
@@ -198,6 +207,7 @@ var entryKinds = map[string][]ledger.Kind{
 	"basis":    {ledger.KindBasis},
 	"pass":     {ledger.KindPassUsed},
 	"opening":  {ledger.KindOpening},
+	"forgiven": {ledger.KindForgiven},
 	"fork":     {ledger.KindForkSeen},
 	"begin":    {ledger.KindBegin},
 	"dropped":  {ledger.KindDropped},
@@ -305,6 +315,9 @@ func (e logEntry) door() string {
 
 // passport is whom an entry is about, or 0.
 func (e logEntry) passport() uint64 {
+	if f, ok := e.body.(*ledger.Forgiven); ok {
+		return f.Passport
+	}
 	if e.decision == nil {
 		return 0
 	}
@@ -332,18 +345,35 @@ func (e logEntry) way() string {
 func (e logEntry) alarm() bool {
 	switch b := e.body.(type) {
 	case *ledger.Decision:
-		return b.Reason == access.Duress.String() || b.Reason == access.LockedOutDuress.String()
+		return duress(b) || b.Reason == access.LockedOut.String() // who types PINs with a found card
 	case *ledger.DoorState:
-		return alarming(b.State) || e.over
+		return alarming(b.State) || e.over || lockdownState(b.State)
 	case *ledger.Line:
-		return b.Input == "fire" || b.Input == "tamper" || b.State == "cut" || b.State == "shorted"
+		return troubled(b) || e.over
 	case *ledger.Fault, *ledger.ForkSeen:
 		return true
 	}
 	return false
 }
 
-func alarming(state string) bool { return state == "forced-open" || state == "held-open" }
+// duress reports whether a duress PIN was typed, whatever came of it.
+func duress(b *ledger.Decision) bool { return strings.HasSuffix(b.Mode, "+duress") || tellsDuress(b) }
+
+// tellsDuress: the reason is the duress itself.
+func tellsDuress(b *ledger.Decision) bool {
+	return b.Reason == access.Duress.String() || b.Reason == access.LockedOutDuress.String()
+}
+
+// alarming are the states of a door that last until it tells another.
+func alarming(state string) bool {
+	return state == "forced-open" || state == "held-open" || state == "released"
+}
+
+func lockdownState(state string) bool { return state == "lockdown" || state == "lockdown-over" }
+
+func troubled(l *ledger.Line) bool {
+	return l.State == "cut" || l.State == "shorted" || l.State == "active" && (l.Input == "fire" || l.Input == "tamper")
+}
 
 // said tells what other entries say as well: what decisions are made on, and
 // what led to another entry.

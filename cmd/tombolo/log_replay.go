@@ -116,7 +116,7 @@ type replayRow struct {
 	Log      string `json:"log"` // incarnation
 	Entry    int64  `json:"entry"`
 	Time     stamp  `json:"time"`
-	Door     string `json:"door"`
+	Door     string `json:"door"` // "" for what is no decision
 	Way      string `json:"way"`
 	Passport uint64 `json:"passport,omitempty"`
 	By       string `json:"by"`
@@ -134,6 +134,7 @@ type replaySum struct {
 	Different int `json:"different"`
 	Not       int `json:"not_made_again"`
 	Taken     int `json:"taken_as_logged"` // among the same
+	Odd       int `json:"odd"`             // entries that are no decisions, and that no gateway writes
 }
 
 // replay prints decision by decision what comes of making them again.
@@ -167,7 +168,7 @@ func (e *env) replay(ctx context.Context, f *folder.Folder, r *replayFlags, othe
 	if err := errors.Join(print.end(other), out.Flush()); err != nil {
 		return err
 	}
-	if s := print.sum; other == nil && s.Same < s.Decisions {
+	if s := print.sum; other == nil && (s.Same < s.Decisions || s.Odd > 0) {
 		return errTold
 	}
 	return nil
@@ -185,6 +186,9 @@ type replayPrinter struct {
 
 // outcome prints a decision, and counts it.
 func (p *replayPrinter) outcome(o replayed) error {
+	if o.Decision == nil {
+		return p.odd(o)
+	}
 	p.sum.Decisions++
 	made := o.Again.Reason != access.None
 	switch {
@@ -231,6 +235,20 @@ func (p *replayPrinter) outcome(o replayed) error {
 	return err
 }
 
+// odd prints an entry that no gateway writes.
+func (p *replayPrinter) odd(o replayed) error {
+	p.sum.Odd++
+	text := "NO GATEWAY WRITES THIS: " + o.Note
+	if p.json != nil {
+		return p.json.Encode(replayRow{Log: o.log.Incarnation.String(), Entry: o.Index, Time: stamp(time.UnixMilli(o.Time)), Note: o.Note, Text: text})
+	}
+	if p.colours {
+		text = "\x1b[1;31m" + text + "\x1b[0m"
+	}
+	_, err := fmt.Fprintf(p.out, "%6d  %s  %s\n", o.Index, inZone(time.UnixMilli(o.Time), p.zone), text)
+	return err
+}
+
 func verdictWords(r access.Reason) string {
 	switch {
 	case r == access.Exit:
@@ -265,6 +283,9 @@ func (p *replayPrinter) end(other *policy.Policy) error {
 	}
 	if s.Not > 0 {
 		text += fmt.Sprintf(", %d not made again", s.Not)
+	}
+	if s.Odd > 0 {
+		text += "; " + count(s.Odd, "entry", "entries") + " that no gateway writes"
 	}
 	if s.Taken > 0 {
 		text += fmt.Sprintf("; %d of them taken as logged", s.Taken)

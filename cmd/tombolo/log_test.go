@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/edge/access"
 	"tombolo/sync/ledger"
 	"tombolo/sync/store"
 )
@@ -36,6 +37,9 @@ func TestLogWords(t *testing.T) {
 		{&ledger.Decision{Door: "front", Mode: "tap", Granted: true, Reason: "granted"}, "let in by tap"},
 		{&ledger.Decision{Door: "front", Mode: "tap+pin", Granted: true, Reason: "granted"}, "let in by tap and PIN"},
 		{&ledger.Decision{Door: "front", Mode: "tap+duress", Granted: true, Reason: "duress"}, "let in by tap and a DURESS PIN: let in by a duress PIN: somebody may be in danger"},
+		{&ledger.Decision{Door: "front", Mode: "tap+duress", Reason: "locked-out-duress"}, "DENIED by tap and a DURESS PIN: too many wrong PINs, and then a duress PIN: somebody may be in danger"},
+		{&ledger.Decision{Door: "front", Mode: "tap+duress", Reason: "awaits-second"}, "has to wait, by tap and a DURESS PIN: a second person has to present a passport: somebody may be in danger"},
+		{&ledger.Decision{Door: "front", Mode: "window+duress", Granted: true, Reason: "granted"}, "let in by code and a DURESS PIN: somebody may be in danger"},
 		{&ledger.Decision{Door: "front", Mode: "tap", Granted: true, Reason: "home"}, "let in by tap: lives here"},
 		{&ledger.Decision{Door: "front", Mode: "rex", Exit: true, Granted: true, Reason: "exit"}, "let out by button"},
 		{&ledger.Decision{Door: "front", Mode: "window", Reason: "code-expired"}, "DENIED by code: the code's time is over"},
@@ -60,6 +64,8 @@ func TestLogWords(t *testing.T) {
 		{&ledger.ClockStep{From: 1_000_000_600, To: 1_000_000_000}, "the clock was set back by 600ms, to 1970-01-12 13:46:40Z"},
 		{&ledger.Fault{Part: "door/front/relay", What: "it cannot be driven"}, "FAULT: relay: it cannot be driven"},
 		{&ledger.Fault{Part: "journal", What: "written again", Cleared: true}, "fault over: journal: written again"},
+		{&ledger.Forgiven{Passport: 7, Before: 1_000_000_000}, "the passport is forgiven what was remembered up to 1970-01-12 13:46:40Z"},
+		{&ledger.Forgiven{Before: 1_000_000_000}, "everybody is forgiven what was remembered up to 1970-01-12 13:46:40Z"},
 		{&ledger.PassUsed{Pass: ledger.PassID{0xab, 0xcd, 0xef, 1}, Seq: 4}, "an entry of guest pass abcdef01 is spent, decision 4"},
 		{&ledger.Opening{Seq: 4, Door: "front"}, "decision 4 is recorded: the door opens"},
 		{&ledger.Begin{Generation: 2, Predecessor: &ledger.Predecessor{Size: 9}}, "a new log begins, generation 2, after 9 entries of incarnation 0000000000000000"},
@@ -123,6 +129,8 @@ func TestLogColours(t *testing.T) {
 		{&ledger.DoorState{State: "open"}, ""},
 		{&ledger.Decision{Granted: true, Reason: "granted"}, "\x1b[32m"},
 		{&ledger.Decision{Granted: true, Reason: "duress"}, "\x1b[1;31m"},
+		{&ledger.Decision{Mode: "tap+duress", Granted: true, Reason: "granted"}, "\x1b[1;31m"},
+		{&ledger.Decision{Mode: "tap+duress", Reason: "awaits-second"}, "\x1b[1;31m"},
 		{&ledger.Decision{Reason: "no-level"}, "\x1b[33m"},
 		{&ledger.Fault{Part: "journal"}, "\x1b[1;31m"},
 		{&ledger.Fault{Part: "journal", Cleared: true}, ""},
@@ -269,6 +277,30 @@ func TestLogNewest(t *testing.T) {
 	}
 	if rows := b.rows("--kind", "passage", "-n", "1"); rows[0].Passport != 1+b.seq%9 {
 		t.Errorf("nobody knows who passed: %+v", rows[0])
+	}
+}
+
+// TestLogDuress: a duress PIN is an alarm whatever came of it.
+func TestLogDuress(t *testing.T) {
+	t.Parallel()
+	b := newLogbook(t)
+	reasons := []access.Reason{
+		access.Duress, access.LockedOutDuress, access.AwaitsSecond, access.AwaitsEscort, access.Interlock, access.Lockdown,
+		access.ZoneFull, access.Passback, access.OutsideHours, access.Suspended, access.NotRecorded, access.Granted,
+	}
+	for i, r := range reasons {
+		for _, mode := range []string{"tap+pin", "tap+duress"} {
+			b.write(&ledger.Decision{Seq: uint64(2*i + 1), Door: "front", Mode: mode, Passport: 7, Granted: r.Grants(), Reason: r.String()})
+		}
+	}
+	rows := b.rows("--alarms")
+	if len(rows) != len(reasons)+2 { // two reasons tell it by themselves
+		t.Errorf("%d rows of %d", len(rows), len(reasons)+2)
+	}
+	for _, row := range rows {
+		if !strings.Contains(row.Text, "somebody may be in danger") {
+			t.Errorf("%s", row.Text)
+		}
 	}
 }
 

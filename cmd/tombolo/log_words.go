@@ -70,6 +70,12 @@ func (e logEntry) words(zone *time.Location) string {
 		return forkWords(b)
 	case *ledger.PassUsed:
 		return fmt.Sprintf("an entry of guest pass %s is spent, decision %d", b.Pass.String()[:8], b.Seq)
+	case *ledger.Forgiven:
+		who := "the passport is"
+		if b.Passport == 0 {
+			who = "everybody is"
+		}
+		return fmt.Sprintf("%s forgiven what was remembered up to %s", who, inZone(time.UnixMilli(b.Before), zone))
 	case *ledger.Opening:
 		return fmt.Sprintf("decision %d is recorded: the door opens", b.Seq)
 	}
@@ -158,6 +164,9 @@ func answerWords(b *ledger.Decision) string {
 	}
 	if b.Reason != access.Granted.String() && b.Reason != access.Exit.String() {
 		out += ": " + access.TextOf(b.Reason)
+	}
+	if duress(b) && !tellsDuress(b) { // the reason is another, or none
+		out += ": somebody may be in danger"
 	}
 	if b.Reason == access.StaleRoster.String() && b.RosterAge >= 0 {
 		out += fmt.Sprintf(" (for %s)", ageWords(time.Duration(b.RosterAge)*time.Second))

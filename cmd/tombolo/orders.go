@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -37,25 +38,44 @@ type guestPass struct {
 	ended *ordered[*ledger.GuestEnded]
 }
 
-// readOrders plays the stewards' entries in the order of their times; doors are
-// those whose lockdowns are told.
+// readOrders plays the stewards' entries in the order of their effective times:
+// each its author's, but no earlier than that of the order before it in its
+// ledger. Of one that is dated ahead a gateway knows besides when it first saw
+// it; whoever only reads has the author's word. doors are those whose lockdowns
+// are told.
 func readOrders(f *folder.Folder, doors []string) (*orders, error) {
-	var events []folder.Record
+	type event struct {
+		folder.Record
+		at time.Time // the effective one
+	}
+	var events []event
+	last := map[ledger.Origin]time.Time{}
 	for r, err := range f.Counted(ledger.NodeLog) {
 		if err != nil {
 			return nil, err
 		}
-		events = append(events, r)
+		e := event{r, r.Time}
+		switch r.Body.(type) {
+		case *ledger.Lockdown, *ledger.LockdownLifted, *ledger.Bar, *ledger.PinSet:
+			if before := last[r.Ledger.Origin]; e.at.Before(before) {
+				e.at = before
+			}
+			last[r.Ledger.Origin] = e.at
+		}
+		events = append(events, e)
 	}
-	slices.SortStableFunc(events, func(a, b folder.Record) int { return a.Time.Compare(b.Time) })
+	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
 	o := &orders{lockdowns: map[string]ordered[*ledger.Lockdown]{}, bars: map[uint64]ordered[*ledger.Bar]{}, pins: map[uint64]ordered[*ledger.PinSet]{}}
 	ended := map[ledger.PassID]ordered[*ledger.GuestEnded]{}
-	for _, r := range events {
+	for _, e := range events {
+		r := e.Record
 		switch b := r.Body.(type) {
 		case *ledger.Lockdown:
+			capped := *b
+			capped.Ends = min(b.Ends, min(e.at.Unix(), f.Now().Unix())+int64(maxLockdown/time.Second))
 			for _, d := range covered(b.Doors, doors) {
-				if was, ok := o.lockdowns[d]; !ok || was.body.Ends < b.Ends {
-					o.lockdowns[d] = orderedBy(r, b)
+				if was, ok := o.lockdowns[d]; !ok || was.body.Ends < capped.Ends {
+					o.lockdowns[d] = orderedBy(r, &capped)
 				}
 			}
 		case *ledger.LockdownLifted:
@@ -110,6 +130,20 @@ func currentPolicy(f *folder.Folder) (*policy.Policy, error) {
 	return s.parse()
 }
 
+// nodeZone is the zone in which times at the node's doors are meant: that of the
+// signed policy, or the machine's as long as there is none. What an order may not
+// wait for is no reason to refuse it.
+func (e *env) nodeZone(f *folder.Folder) *time.Location {
+	p, err := currentPolicy(f)
+	if err == nil {
+		return p.Location
+	}
+	if !errors.Is(err, errNoPolicy) {
+		e.warn("times are those of this machine, as the node's policy cannot be read: %v", err)
+	}
+	return time.Local
+}
+
 // inPolicy holds names against those of the policy; what is "door" or "level".
 func inPolicy[V any](p *policy.Policy, what string, all map[string]V, names ...string) error {
 	for _, n := range names {
@@ -128,34 +162,42 @@ func names(given []string) []string {
 
 // ending is --for and --until: one of them.
 type ending struct {
-	lasts strict.Duration
+	lasts lasting
 	until moment
 }
 
 func (d *ending) flags(c *cobra.Command) {
-	c.Flags().TextVar(&d.lasts, "for", strict.Duration(0), "so long from now, as in 2h or 7d")
-	c.Flags().Var(&d.until, "until", "until this time")
+	c.Flags().Var(&d.lasts, "for", "so long from now, as in 2h or 7d")
+	c.Flags().Var(&d.until, "until", "until this time, in the node's time zone")
 }
 
-// end is when it ends, a whole second; most is how far off that may be, 0 for
-// however far.
-func (d *ending) end(c *cobra.Command, now time.Time, most time.Duration) (time.Time, error) {
-	lasts, until := c.Flags().Changed("for"), c.Flags().Changed("until")
-	at := d.until.Time
-	if lasts {
-		at = now.Add(time.Duration(d.lasts))
+func (d *ending) given(c *cobra.Command) error {
+	if c.Flags().Changed("for") == c.Flags().Changed("until") {
+		return usage("%s: say when it ends: --for or --until", c.CommandPath())
 	}
+	return nil
+}
+
+// end is when it ends, a whole second in that zone, which is also of times that
+// name none; most is how far off it may be, 0 for however far.
+func (d *ending) end(c *cobra.Command, now time.Time, zone *time.Location, most time.Duration) (time.Time, error) {
+	if err := d.until.in(zone); err != nil {
+		return time.Time{}, usage("%s: --until %s: %v", c.CommandPath(), d.until.text, err)
+	}
+	at := d.until.Time
+	if c.Flags().Changed("for") {
+		at = now.Add(time.Duration(d.lasts.Duration))
+	}
+	at = at.In(zone)
 	switch {
-	case lasts == until:
-		return at, usage("%s: say when it ends: --for or --until", c.CommandPath())
 	case at.Year() > 9999 || at.Before(now):
 		return at, usage("%s: it would end on %s", c.CommandPath(), at.Format(time.RFC3339))
 	case at.Unix() <= now.Unix():
 		return at, usage("%s: it would end at once", c.CommandPath())
 	case most > 0 && at.Sub(now) > most:
-		return at, usage("%s: it may last %v at most, until %s; write another before that one ends", c.CommandPath(), strict.Duration(most), when(now.Add(most)))
+		return at, usage("%s: it may last %v at most, until %s; write another before that one ends", c.CommandPath(), strict.Duration(most), whenIn(now.Add(most), zone))
 	}
-	return unix(at.Unix()), nil
+	return unix(at.Unix()).In(zone), nil
 }
 
 // tellPassport warns of a passport that no issuer has admitted, as when a digit

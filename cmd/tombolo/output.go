@@ -70,11 +70,15 @@ func (e *env) warn(format string, args ...any) {
 }
 
 // when is a time as people here read it.
-func when(t time.Time) string {
+func when(t time.Time) string { return whenIn(t, time.Local) }
+
+// whenIn is a time in a zone, which it names: what is ordered at a node is read
+// and told in the node's, wherever the desk is.
+func whenIn(t time.Time, zone *time.Location) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return t.Local().Format("2006-01-02 15:04:05")
+	return t.In(zone).Format("2006-01-02 15:04:05 MST")
 }
 
 func unix(s int64) time.Time { return time.Unix(s, 0) }

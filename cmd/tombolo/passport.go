@@ -54,7 +54,7 @@ func (e *env) passportIssue() *cobra.Command {
 		if err := ledger.CheckSlug("class", class); err != nil {
 			return usageError{err}
 		}
-		if err := valid.fill(e.Now()); err != nil {
+		if err := valid.fill(e.Now(), time.Local); err != nil {
 			return err
 		}
 		return e.change(false, func(f *folder.Folder) error {

@@ -40,7 +40,7 @@ func (e *env) pinSet() *cobra.Command {
 		}
 		return e.change(false, func(f *folder.Folder) error { return e.setPin(f, &d) })
 	})
-	c.Flags().Uint64Var(&d.passport, "passport", 0, "passport's number")
+	passportFlag(c, &d.passport, "passport", "passport's number")
 	c.Flags().BoolVar(&d.duress, "duress", false, "a duress PIN too: it opens like the other one and raises a silent alarm")
 	c.Flags().BoolVar(&d.generate, "generate", false, "draw it at random and print it, once")
 	c.Flags().IntVar(&d.digits, "digits", 6, "of a PIN that is drawn")
@@ -160,7 +160,7 @@ func (e *env) choosePin(d *pinFlags) (digits, duress string, err error) {
 	case d.generate:
 		return drawPins(d.digits, d.duress)
 	case d.file != "":
-		text, err := folder.ReadFile(d.file, 4096)
+		text, err := folder.ReadStream(d.file, 4096)
 		if err != nil {
 			return "", "", err
 		}
@@ -248,7 +248,7 @@ func (e *env) pinClear() *cobra.Command {
 			return e.print(pinRow{Passport: n, Set: stamp(e.Now()), Gateways: []string{}, Missing: []string{}}, "passport %d has no PIN any more; %s\n", n, obeyed)
 		})
 	})
-	c.Flags().Uint64Var(&n, "passport", 0, "passport's number")
+	passportFlag(c, &n, "passport", "passport's number")
 	return need(c, "passport")
 }
 

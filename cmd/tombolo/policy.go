@@ -88,7 +88,7 @@ type policyReport struct {
 
 // readPolicy parses a policy file and prints what is wrong with it.
 func (e *env) readPolicy(path string) ([]byte, *policy.Policy, error) {
-	data, err := folder.ReadFile(path, strict.MaxSize)
+	data, err := folder.ReadStream(path, strict.MaxSize)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -48,7 +48,7 @@ func (e *env) doorkeyQR() *cobra.Command {
 		return e.showCodes(c.Context(), key, s, &d)
 	})
 	c.Flags().StringVar(&d.key, "key", "", "the door key's file")
-	c.Flags().Uint64Var(&d.number, "passport", 0, "passport's number")
+	passportFlag(c, &d.number, "passport", "passport's number")
 	c.Flags().Var(&d.node, "node", "the node's id (default this folder's)")
 	c.Flags().StringVar(&d.door, "door", "", "for this door alone (default any door of the node)")
 	c.Flags().DurationVar(&d.window, "window", passport.MaxWindow*time.Second, "how long the code is good for, 15s to 30s")

@@ -36,7 +36,7 @@ func (e *env) doorkeyRevoke() *cobra.Command {
 		}
 		return e.change(false, func(f *folder.Folder) error { return e.revoke(f, args, &d) })
 	})
-	c.Flags().Uint64Var(&d.number, "passport", 0, "passport's number")
+	passportFlag(c, &d.number, "passport", "passport's number")
 	c.Flags().StringVar(&d.key, "key", "", "the door key: its id, 8 or more of its first digits, or its file")
 	c.Flags().StringVar(&d.why, "why", "", "the reason, at most 200 characters")
 	c.Flags().StringVar(&d.out, "out", "", "write the wallet's revocation to this file, for an issuer to enter")

@@ -101,6 +101,8 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 			c.SuggestionsMinimumDistance = 2
 			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 				hint = fmt.Sprintf("; did you mean %q?", near[0])
+			} else if whole := verbsOf(c, args[0]); whole != "" {
+				hint = "; did you mean " + whole + "?"
 			}
 			return usage("unknown command %q%s", c.CommandPath()+" "+args[0], hint)
 		},
@@ -115,6 +117,23 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 		}}
 	c.AddCommand(verbs...)
 	return c
+}
+
+// verbsOf names the commands below the nouns of c that are called like that; "" if
+// there are none, or too many to mean one.
+func verbsOf(c *cobra.Command, name string) string {
+	var found []string
+	for _, noun := range c.Commands() {
+		for _, v := range noun.Commands() {
+			if v.Name() == strings.ToLower(name) && v.IsAvailableCommand() {
+				found = append(found, fmt.Sprintf("%q", noun.Name()+" "+v.Name()))
+			}
+		}
+	}
+	if len(found) > 3 {
+		return ""
+	}
+	return strings.Join(found, " or ")
 }
 
 // verb is a command that takes the named arguments, those in brackets

@@ -136,6 +136,6 @@ func (e *env) showEntry(r folder.Record) error {
 	case r.Body != nil:
 		text = inWords(r.Body)
 	}
-	_, err := fmt.Fprintf(e.Out, "%6d  %-19s  %-15v  %s\n", r.Index, when(r.Time), r.Kind, text)
+	_, err := fmt.Fprintf(e.Out, "%6d  %-23s  %-15v  %s\n", r.Index, when(r.Time), r.Kind, text)
 	return err
 }

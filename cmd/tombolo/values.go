@@ -11,6 +11,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/spf13/cobra"
 
+	"tombolo/edge/strict"
 	"tombolo/sync/ledger"
 )
 
@@ -98,12 +99,27 @@ func (k *keys) String() string {
 	return strings.Join(all, ",")
 }
 
-// moment is a time as a flag, in local time unless it says otherwise.
-type moment struct{ time.Time }
+// moment is a time as a flag, in local time unless it says otherwise, or is read
+// [moment.in] another zone.
+type moment struct {
+	time.Time
+	text string
+}
 
 var errMoment = errors.New(`want a time such as 2026-12-31, "2026-12-31 18:00" or 2026-12-31T18:00:00Z`)
 
-func (m *moment) Set(s string) error { return m.setIn(s, time.Local) }
+func (m *moment) Set(s string) error {
+	m.text = s
+	return m.setIn(s, time.Local)
+}
+
+// in reads it again as a time of that zone, unless it says otherwise.
+func (m *moment) in(zone *time.Location) error {
+	if m.text == "" {
+		return nil
+	}
+	return m.setIn(m.text, zone)
+}
 
 // setIn reads a time of that zone, unless it says otherwise.
 func (m *moment) setIn(s string, zone *time.Location) error {
@@ -146,8 +162,12 @@ func (s *span) flags(c *cobra.Command) {
 	c.Flags().Var(&s.until, "until", "valid until before (default a year later)")
 }
 
-// fill puts in the defaults and checks the order.
-func (s *span) fill(now time.Time) error {
+// fill puts in the defaults and checks the order; zone is that of times which
+// name none.
+func (s *span) fill(now time.Time, zone *time.Location) error {
+	if err := errors.Join(s.from.in(zone), s.until.in(zone)); err != nil {
+		return usageError{err}
+	}
 	if s.from.IsZero() {
 		s.from.Time = now
 	}
@@ -170,6 +190,47 @@ func number(s string) (uint64, error) {
 		return 0, usage("%q is no passport's number: want a whole number from 1", s)
 	}
 	return n, nil
+}
+
+// passportFlag has a passport's number given as a flag; 0 is none.
+func passportFlag(c *cobra.Command, n *uint64, name, help string) {
+	c.Flags().Var((*passportNumber)(n), name, help)
+}
+
+type passportNumber uint64
+
+var errNumber = errors.New("want a passport's number, a whole number from 1")
+
+func (p *passportNumber) Set(s string) error {
+	n, err := number(s)
+	if err != nil {
+		return errNumber
+	}
+	*p = passportNumber(n)
+	return nil
+}
+
+func (p *passportNumber) Type() string { return "N" }
+
+func (p *passportNumber) String() string {
+	if p == nil || *p == 0 {
+		return ""
+	}
+	return strconv.FormatUint(uint64(*p), 10)
+}
+
+// lasting is a time from now as a flag.
+type lasting struct{ strict.Duration }
+
+func (l *lasting) Set(s string) error { return l.UnmarshalText([]byte(s)) }
+
+func (l *lasting) Type() string { return "DURATION" }
+
+func (l *lasting) String() string {
+	if l == nil || l.Duration == 0 {
+		return ""
+	}
+	return l.Duration.String()
 }
 
 // logKinds reads names of ledger kinds.

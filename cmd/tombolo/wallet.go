@@ -74,7 +74,7 @@ func (w *walletFlags) open(e *env) (*ecdsa.PrivateKey, error) {
 
 func (w *walletFlags) ask(e *env) (string, error) {
 	if w.password != "" {
-		text, err := folder.ReadFile(w.password, 4096)
+		text, err := folder.ReadStream(w.password, 4096)
 		if err != nil {
 			return "", err
 		}

@@ -22,9 +22,9 @@ type question struct {
 }
 
 func (q *question) flags(c *cobra.Command) {
-	c.Flags().Uint64Var(&q.who, "who", 0, "ask whether this passport opens --door, by FILE and this folder's ledgers")
+	passportFlag(c, &q.who, "who", "ask whether this passport opens --door, by FILE and this folder's ledgers")
 	c.Flags().StringVar(&q.door, "door", "", "door of the question")
-	c.Flags().StringVar(&q.at, "at", "", "time of the question, in the node's time zone (default now)")
+	c.Flags().StringVar(&q.at, "at", "", "time of the question, in FILE's time zone (default now)")
 	c.Flags().StringVar(&q.mode, "mode", "tap", "how it is presented: tap or code")
 }
 
@@ -36,8 +36,6 @@ func (q *question) check(c *cobra.Command) error {
 		}
 	}
 	switch {
-	case asked && q.who == 0:
-		return usage("%s: --who 0: want a whole number from 1", c.CommandPath())
 	case asked && q.door == "":
 		return usage("%s: --who wants --door", c.CommandPath())
 	case q.mode != "tap" && q.mode != "code":
@@ -65,7 +63,7 @@ type whoRow struct {
 // an exact clock, heard the issuers just now, sees nobody inside and has let
 // nobody in by a guest pass.
 func (e *env) answer(f *folder.Folder, p *policy.Policy, q *question) (*whoRow, error) {
-	at := moment{e.Now()}
+	at := moment{Time: e.Now()}
 	if q.at != "" {
 		if err := at.setIn(q.at, p.Location); err != nil {
 			return nil, usage("--at %s: %v", q.at, err)
@@ -178,7 +176,9 @@ func basisOf(f *folder.Folder, p *policy.Policy) (*access.Basis, error) {
 		b.Lockdowns[door] = l.body.Ends
 	}
 	for n, bar := range o.bars {
-		b.Bars[passport.ID(n)] = bar.body.Ends
+		if bar.body.Ends > 0 { // 0 lifts
+			b.Bars[passport.ID(n)] = bar.body.Ends
+		}
 	}
 	for _, g := range o.passes {
 		if g.ended == nil {

@@ -74,10 +74,7 @@ func inWords(body ledger.Body) string {
 	case *ledger.GuestEnded:
 		return because("pass "+b.Pass.String()[:8], b.Why)
 	case *ledger.Forgive:
-		if b.Passport == 0 {
-			return because("everybody", b.Why)
-		}
-		return because(fmt.Sprintf("passport %d", b.Passport), b.Why)
+		return because(everybodyOr(b.Passport), b.Why)
 	case *ledger.PinSet:
 		if len(b.Boxes) == 0 {
 			return fmt.Sprintf("passport %d, cleared", b.Passport)
@@ -105,6 +102,8 @@ func inWords(body ledger.Body) string {
 		return fmt.Sprintf("policy %d, clock %s, %s", b.Policy, b.Clock, count(len(b.Sources), "ledger", "ledgers"))
 	case *ledger.PassUsed:
 		return fmt.Sprintf("pass %s, decision %d", b.Pass.String()[:8], b.Seq)
+	case *ledger.Forgiven:
+		return fmt.Sprintf("%s, up to %s", everybodyOr(b.Passport), when(time.UnixMilli(b.Before)))
 	case *ledger.Opening:
 		return fmt.Sprintf("%s, decision %d: recorded, and opens", b.Door, b.Seq)
 	case *ledger.Line:
@@ -122,6 +121,13 @@ func inWords(body ledger.Body) string {
 		return b.Part + ": " + b.What
 	}
 	return fieldsInWords(body)
+}
+
+func everybodyOr(number uint64) string {
+	if number == 0 {
+		return "everybody"
+	}
+	return fmt.Sprintf("passport %d", number)
 }
 
 func doorsInWords(doors []string) string {

@@ -44,6 +44,7 @@ var bodies = []ledger.Body{
 	&ledger.PassUsed{Pass: ledger.PassID{1}, Seq: 4},
 	&ledger.Opening{Seq: 4, Door: "front"},
 	&ledger.Line{Input: "mains", State: "cut"},
+	&ledger.Forgiven{Passport: 7, Before: 1_000_000_000},
 }
 
 func TestEveryKindHasWords(t *testing.T) {
@@ -85,6 +86,8 @@ func TestWords(t *testing.T) {
 		{&ledger.GuestEnded{Pass: pass, Why: "done"}, "pass abcdef01: done"},
 		{&ledger.Forgive{Why: "drill"}, "everybody: drill"},
 		{&ledger.Forgive{Passport: 7, Why: "drill"}, "passport 7: drill"},
+		{&ledger.Forgiven{Passport: 7, Before: 1_000_000_000}, "passport 7, up to " + when(unix(1_000_000))},
+		{&ledger.Forgiven{Before: 1_000_000_000}, "everybody, up to " + when(unix(1_000_000))},
 		{&ledger.PinSet{Passport: 7}, "passport 7, cleared"},
 		{&ledger.PinSet{Passport: 7, Boxes: make([]ledger.PinBox, 2)}, "passport 7, at 2 gateways"},
 		{&ledger.Basis{Clock: "ntp", Policy: 2, Sources: make([]ledger.Source, 1)}, "policy 2, clock ntp, 1 ledger"},

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 	_ "time/tzdata" // the zones of policies, where the machine has none
+
+	"tombolo/cmd/internal/gateway"
 )
 
 func main() {
@@ -20,6 +22,7 @@ func main() {
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	gateway.Tune()
 	cmd := newCommand(environment{Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now})
 	cmd.SetArgs(os.Args[1:])
 	if err := cmd.ExecuteContext(ctx); err != nil {

@@ -1,16 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"tombolo/cmd/internal/gateway"
 )
 
 // owner answers as the goroutine that owns the doors does, or hangs.
@@ -124,6 +129,76 @@ func TestWatchdog(t *testing.T) { // sets the environment, so runs alone
 		if got = m.told(20 * time.Second); got != "WATCHDOG=1" && got != "STOPPING=1" {
 			t.Fatalf("at the end the service manager was told %q", got)
 		}
+	}
+}
+
+// TestOpening: the manager is asked for more time while a start gets on, and not
+// while it hangs.
+func TestOpening(t *testing.T) {
+	m := newManager(t)
+	var log bytes.Buffer // of the watching goroutine, which a channel orders
+	o := &opening{every: 20 * time.Millisecond, log: slog.New(slog.NewTextHandler(&log, nil))}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		o.watch(ctx)
+	}()
+	if got := m.told(100 * time.Millisecond); got != "" {
+		t.Fatalf("nothing gets on, and the service manager was told %q", got)
+	}
+	for i := range int64(3) {
+		o.tell(gateway.Opening{What: "the roster", Done: i * 4096, Of: 10_000})
+		m.want("EXTEND_TIMEOUT_USEC=30000000")
+	}
+	if got := m.told(100 * time.Millisecond); got != "" {
+		t.Fatalf("it hangs, and the service manager was told %q", got)
+	}
+	cancel()
+	<-ended
+	for _, want := range []string{"does not get on", `msg=opening what="the roster" done=8192 of=10000`} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, &log)
+		}
+	}
+}
+
+// TestOpeningEnds with what opens, or when it is stopped, whatever waits.
+func TestOpeningEnds(t *testing.T) {
+	m := newManager(t)
+	o := &opening{every: time.Millisecond, log: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithCancel(t.Context())
+	want, fails := &gateway.Gateway{}, errors.New("no folder")
+	g, err := o.run(ctx, func() (*gateway.Gateway, error) {
+		o.tell(gateway.Opening{What: "the roster"})
+		m.want("EXTEND_TIMEOUT_USEC=30000000")
+		return want, fails
+	})
+	if g != want || !errors.Is(err, fails) {
+		t.Errorf("got %p, %v", g, err)
+	}
+	waits := make(chan struct{})
+	defer close(waits)
+	g, err = o.run(ctx, func() (*gateway.Gateway, error) {
+		cancel()
+		<-waits
+		return want, nil
+	})
+	if g != nil || err != nil {
+		t.Errorf("stopped: %p, %v", g, err)
+	}
+	m.want("STOPPING=1")
+}
+
+// TestUnitWaits as long for the first word of a start as for the next.
+func TestUnitWaits(t *testing.T) {
+	t.Parallel()
+	unit, err := os.ReadFile("../../firmware/tombolod.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("\nTimeoutStartSec=%v\n", openingExtends); !strings.Contains(string(unit), want) {
+		t.Errorf("tombolod.service does not say %q", want)
 	}
 }
 

@@ -111,10 +111,31 @@ func (v Verdict) Granted() bool { return v.Reason.Grants() }
 // age, and what more the door asks of those before it. Whether a code was used
 // before is asked last, of Codes, by the caller: only a grant uses it up.
 func Decide(now time.Time, h Holder, p Presentation, v View) Verdict {
+	verdict := Admits(now, h, p, v)
+	if !verdict.Granted() || verdict.Reason == Home || verdict.Reason == Exit {
+		return verdict
+	}
+	for _, r := range [...]Reason{pin(now, p, v), company(h, v)} {
+		if r != None {
+			return Verdict{Reason: r}
+		}
+	}
+	switch {
+	case p.Pin == PinDuress: // whether one is still asked for or not
+		verdict.Reason = Duress
+	case v.noted():
+		verdict.Reason = PassbackNoted
+	}
+	return verdict
+}
+
+// Admits is Decide but for what those at the door have to do beside presenting: no
+// PIN is asked for, and no company.
+func Admits(now time.Time, h Holder, p Presentation, v View) Verdict {
 	if p.Exit {
 		return Verdict{Reason: Exit} // never denied, only recorded
 	}
-	if atHome(h, p, v) {
+	if AtHome(h, p, v) {
 		return Verdict{Reason: Home}
 	}
 	if v.Door == nil {
@@ -125,7 +146,7 @@ func Decide(now time.Time, h Holder, p Presentation, v View) Verdict {
 		Now: now, TimeKnown: v.trusted(), Lockdown: v.Basis.LockedDown(v.Name, v.Clock),
 	}
 	for _, r := range [...]Reason{
-		orders(h, v, ask), standing(h), validity(now, h, p, v), codeTerms(now, p, v),
+		orders(h, v, ask), Standing(h), validity(now, h, p, v), codeTerms(now, p, v),
 	} {
 		if r != None {
 			return Verdict{Reason: r}
@@ -135,16 +156,10 @@ func Decide(now time.Time, h Holder, p Presentation, v View) Verdict {
 	if !verdict.Granted() {
 		return verdict
 	}
-	for _, r := range [...]Reason{Zone(v), freshness(v), pin(now, p, v), company(h, v)} {
+	for _, r := range [...]Reason{zone(v), freshness(v)} {
 		if r != None {
 			return Verdict{Reason: r}
 		}
-	}
-	switch {
-	case p.Pin == PinDuress && pinDue(now, v):
-		verdict.Reason = Duress
-	case v.noted():
-		verdict.Reason = PassbackNoted
 	}
 	return verdict
 }
@@ -155,12 +170,13 @@ func (v View) trusted() bool { return v.Clock.Trust.Meets(v.Door.Clock) }
 // zone is the one that the door leads to.
 func (v View) zone() *policy.Zone { return v.Basis.Policy.Zones[v.Door.To] }
 
-// atHome: a home's people open its door by tap whatever else holds. Who lives
+// AtHome: a home's people open its door by tap whatever else holds. Who lives
 // there is said by Home and HomeEnded alone: a policy that no longer marks the
 // door, or names it, evicts nobody. Neither
 // the key's dates nor the clock count, so that no wrong clock shuts a family
-// out; a lost card is closed by its revocation.
-func atHome(h Holder, p Presentation, v View) bool {
+// out; a lost card is closed by its revocation. Of the view it reads Node, Name,
+// Basis and Clock.
+func AtHome(h Holder, p Presentation, v View) bool {
 	return p.Mode == passport.ModeTap &&
 		h.Known && !h.ClosedAtHome &&
 		v.Basis.LivesHere(v.Name, h.Delegation.Passport, h.Wallet, v.Clock) &&
@@ -180,8 +196,8 @@ func orders(h Holder, v View, ask policy.Ask) Reason {
 	return None
 }
 
-// standing is what holds of key and passport at every door and at all times.
-func standing(h Holder) Reason {
+// Standing is what holds of key and passport at every door and at all times.
+func Standing(h Holder) Reason {
 	switch {
 	case !h.Known:
 		return UnknownKey
@@ -296,9 +312,8 @@ func passRules(now time.Time, pass Pass, v View, ask policy.Ask) Reason {
 	return Guest
 }
 
-// Zone is what the space behind the door asks, or None. What waited for its record
-// is asked again; the view's Door is not nil.
-func Zone(v View) Reason {
+// zone is what the space behind the door asks, or None.
+func zone(v View) Reason {
 	if r := v.place().asks(); r != None {
 		return r
 	}

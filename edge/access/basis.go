@@ -23,7 +23,7 @@ type Basis struct {
 	Lockdowns map[string]int64              // of the policy's doors those that are under one → end, Unix seconds
 	Bars      map[passport.ID]int64         // → end, Unix seconds
 	Passes    map[passport.ID][]Pass        // those that have not been ended, oldest first
-	Forgiven  map[passport.ID]int64         // → Unix milliseconds; 0 stands for everybody
+	Forgiven  map[passport.ID]int64         // up to when what Presence remembers of each is to be forgotten, Unix milliseconds; 0 stands for everybody
 
 	Sources []ledger.Source // what it was made of, ascending by origin
 }
@@ -83,10 +83,6 @@ func (b *Basis) reached(c Clock) int64 {
 	}
 	return b.Floor
 }
-
-// ForgivenAt is the time, in Unix milliseconds, before which nothing that
-// Presence remembers of a passport counts.
-func (b *Basis) ForgivenAt(p passport.ID) int64 { return max(b.Forgiven[p], b.Forgiven[0]) }
 
 // Trust is where a clock has its time from: the higher, the better.
 type Trust uint8

@@ -80,19 +80,6 @@ func TestAge(t *testing.T) {
 	}
 }
 
-func TestForgivenAt(t *testing.T) {
-	t.Parallel()
-	b := &access.Basis{Forgiven: map[passport.ID]int64{0: 50, 7: 100, 8: 20}}
-	for who, want := range map[passport.ID]int64{7: 100, 8: 50, 9: 50} {
-		if got := b.ForgivenAt(who); got != want {
-			t.Errorf("passport %d: %d, want %d", who, got, want)
-		}
-	}
-	if got := new(access.Basis).ForgivenAt(7); got != 0 {
-		t.Errorf("nobody was forgiven: %d", got)
-	}
-}
-
 // TestTrust: the order of trust, its words, and what a door wants of it.
 func TestTrust(t *testing.T) {
 	t.Parallel()

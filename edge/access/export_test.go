@@ -1,5 +1,8 @@
 package access
 
+// Zone is what the space behind a door asks.
+var Zone = zone
+
 // The bounds of a Presence.
 const (
 	MaxSeen    = maxSeen

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -100,9 +102,13 @@ func drawBody(t *rapid.T, seq *uint64) ledger.Body {
 	door := rapid.SampledFrom(siteDoors).Draw(t, "door")
 	exit := rapid.Bool().Draw(t, "exit")
 	recent := func() uint64 { return *seq - uint64(rapid.IntRange(0, 3).Draw(t, "back")) }
-	switch rapid.IntRange(0, 9).Draw(t, "kind") {
+	switch rapid.IntRange(0, 11).Draw(t, "kind") {
 	case 0:
-		return &ledger.Boot{}
+		return &ledger.Boot{Clock: rapid.SampledFrom([]string{"unknown", "ntp"}).Draw(t, "clock")}
+	case 10:
+		return &ledger.Basis{Clock: rapid.SampledFrom([]string{"unknown", "ntp"}).Draw(t, "clock")}
+	case 11:
+		return &ledger.Forgiven{Passport: uint64(rapid.IntRange(0, crowd).Draw(t, "who")), Before: now.UnixMilli() + rapid.Int64Range(0, 400*minute).Draw(t, "before")}
 	case 1:
 		return &ledger.PassUsed{Pass: ledger.PassID{byte(rapid.IntRange(1, 3).Draw(t, "pass"))}, Seq: recent()}
 	case 2, 3, 4:
@@ -125,6 +131,7 @@ func drawBody(t *rapid.T, seq *uint64) ledger.Body {
 // not passed, with "*" if that is from without.
 func read(p *policy.Policy, log []logged, zone string, who passport.ID, at int64) (in bool, coming map[string]bool) {
 	pending := map[uint64]*ledger.Decision{}
+	granted, words := map[uint64]int64{}, map[uint64]int64{}
 	place, since := "", int64(0)
 	to := func(d *ledger.Decision, back bool) string {
 		if d.Exit == back {
@@ -134,12 +141,23 @@ func read(p *policy.Policy, log []logged, zone string, who passport.ID, at int64
 	}
 	for _, l := range log {
 		switch b := l.body.(type) {
-		case *ledger.Boot:
+		case *ledger.Boot: // let in: they may have gone
+			for _, seq := range slices.Sorted(maps.Keys(pending)) {
+				if d := pending[seq]; !d.Exit && d.Passport == uint64(who) {
+					place, since = to(d, false), granted[seq]
+				}
+			}
 			pending = map[uint64]*ledger.Decision{}
+		case *ledger.Forgiven:
+			word, done := words[b.Passport]
+			words[b.Passport] = b.Before
+			if (b.Passport == 0 || b.Passport == uint64(who)) && (!done || b.Before > word) && since <= b.Before {
+				place = ""
+			}
 		case *ledger.Decision:
 			delete(pending, b.Seq)
 			if b.Granted {
-				pending[b.Seq] = b
+				pending[b.Seq], granted[b.Seq] = b, l.at
 			}
 		case *ledger.Passage:
 			if d := pending[b.Seq]; d != nil && b.Entered && d.Passport == uint64(who) {

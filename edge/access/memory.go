@@ -2,6 +2,7 @@ package access
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,24 +16,30 @@ import (
 
 // memoryFormat counts the ways in which a Presence was ever written. Another one
 // is not read: whoever kept it makes it again from the door logs.
-const memoryFormat = 1
+const memoryFormat = 2
 
 // memory is a Presence as it is kept between two runs. It is the gateway's own
 // and can be made again from its door logs; it may change with its format.
 type memory struct {
-	Format  int                     `json:"format"`
-	Last    map[passport.ID]seen    `json:"last"`
-	Entries map[passport.ID][]seen  `json:"entries"`
-	Spent   map[string]uint32       `json:"spent"` // by guest pass
-	Wrong   map[passport.ID][]int64 `json:"wrong"`
-	Entered map[string]int64        `json:"entered"`
-	Due     map[uint64]passage      `json:"due"`
-	Takes   map[uint64]string       `json:"takes"` // guest pass by decision
+	Format   int                     `json:"format"`
+	Boot     uint64                  `json:"boot"`
+	Known    bool                    `json:"known"`
+	Last     map[passport.ID]seen    `json:"last"`
+	Entries  map[passport.ID][]seen  `json:"entries"`
+	Spent    map[string]uint32       `json:"spent"` // by guest pass
+	Wrong    map[passport.ID][]stamp `json:"wrong"`
+	Entered  map[string]stamp        `json:"entered"`
+	Forgiven map[passport.ID]int64   `json:"forgiven"`
+	Due      map[uint64]passage      `json:"due"`
+	Takes    map[uint64]string       `json:"takes"` // guest pass by decision
 }
 
 // MarshalJSON writes all that is remembered: the same for the same.
 func (p *Presence) MarshalJSON() ([]byte, error) {
-	m := memory{memoryFormat, p.last, p.entries, make(map[string]uint32, len(p.spent)), p.wrong, p.entered, p.due, make(map[uint64]string, len(p.takes))}
+	m := memory{
+		memoryFormat, p.boot, p.known, p.last, p.entries, make(map[string]uint32, len(p.spent)), p.wrong, p.entered, p.forgiven,
+		p.due, make(map[uint64]string, len(p.takes)),
+	}
 	for pass, n := range p.spent {
 		m.Spent[pass.String()] = n
 	}
@@ -97,12 +104,14 @@ func parseMemory(data []byte) (*Presence, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
+	p.boot, p.known = m.Boot, m.Known
 	for who, s := range m.Last {
 		p.place(who, s)
 	}
 	maps.Copy(p.entries, m.Entries)
 	maps.Copy(p.wrong, m.Wrong)
 	maps.Copy(p.entered, m.Entered)
+	maps.Copy(p.forgiven, m.Forgiven)
 	maps.Copy(p.due, m.Due)
 	return p, nil
 }
@@ -115,14 +124,14 @@ func (m *memory) check() error {
 	}{
 		{"passports", len(m.Last), maxSeen}, {"guest passes", len(m.Spent), maxPasses}, {"passports with wrong PINs", len(m.Wrong), maxSeen},
 		{"doors", len(m.Entered), maxEntered}, {"grants", len(m.Due), maxDue}, {"entries of guest passes", len(m.Takes), maxDue},
-		{"entries of guest passes", len(m.Takes), maxDue},
+		{"forgiven passports", len(m.Forgiven), maxSeen},
 	} {
 		if n.have > n.max {
 			return fmt.Errorf("%d %s, at most %d", n.have, n.what, n.max)
 		}
 	}
 	for who, s := range m.Last {
-		if err := checkSeen(who, s.Side); err != nil {
+		if err := m.checkSeen(who, s); err != nil {
 			return err
 		}
 	}
@@ -134,7 +143,7 @@ func (m *memory) check() error {
 			return fmt.Errorf("%d entries of passport %d, at most %d", n, who, maxEntries)
 		}
 		for i, e := range entries {
-			err := checkSeen(who, e.Side)
+			err := m.checkSeen(who, e)
 			switch {
 			case err != nil:
 				return err
@@ -149,23 +158,38 @@ func (m *memory) check() error {
 		if n := len(times); who == 0 || n == 0 || n > maxWrong {
 			return fmt.Errorf("%d wrong PINs of passport %d, at most %d", n, who, maxWrong)
 		}
+		for _, t := range times {
+			if err := m.checkStamp(t); err != nil {
+				return err
+			}
+		}
 	}
-	for door := range m.Entered {
-		if err := ledger.CheckSlug("door", door); err != nil {
+	for door, t := range m.Entered {
+		if err := cmp.Or(ledger.CheckSlug("door", door), m.checkStamp(t)); err != nil {
 			return err
 		}
 	}
-	for _, d := range m.Due {
-		if err := checkSeen(d.Passport, d.Side); err != nil {
+	for seq, d := range m.Due {
+		if err := m.checkSeen(d.Passport, d.seen); err != nil {
 			return err
+		}
+		if d.Boot != m.Boot {
+			return fmt.Errorf("decision %d is of boot %d, and this is boot %d", seq, d.Boot, m.Boot)
 		}
 	}
 	return nil
 }
 
-func checkSeen(who passport.ID, s Side) error {
+func (m *memory) checkSeen(who passport.ID, s seen) error {
 	if who == 0 {
 		return errors.New("passport 0 was seen")
 	}
-	return ledger.CheckSlug("door", s.Door)
+	return cmp.Or(ledger.CheckSlug("door", s.Door), m.checkStamp(s.stamp))
+}
+
+func (m *memory) checkStamp(t stamp) error {
+	if t.Boot > m.Boot {
+		return fmt.Errorf("something of boot %d, and this is boot %d", t.Boot, m.Boot)
+	}
+	return nil
 }

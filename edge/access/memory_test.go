@@ -13,11 +13,16 @@ import (
 )
 
 // goldenMemory is a Presence as it stands on gateways' disks.
-const goldenMemory = `{"format":1,` +
-	`"last":{"7":{"door":"vault","exit":true,"at":1777636802000},"8":{"door":"gate","exit":false,"at":1777636803000}},` +
-	`"entries":{"7":[{"door":"front","exit":false,"at":1777636800000},{"door":"vault","exit":false,"at":1777636801000}],"8":[{"door":"gate","exit":false,"at":1777636803000}]},` +
-	`"spent":{"01000000000000000000000000000000":2},"wrong":{"9":[1777636803000,1777636804000]},` +
-	`"entered":{"front":1777636800000,"gate":1777636803000,"vault":1777636801000},"due":{"7":{"passport":7,"door":"front","exit":true}},"takes":{"105":"01000000000000000000000000000000","106":"01000000000000000000000000000000"}}`
+const goldenMemory = `{"format":2,"boot":1,"known":true,` +
+	`"last":{"7":{"door":"vault","exit":true,"at":1777636802000,"boot":0},"8":{"door":"gate","exit":false,"at":1777636803000,"boot":1}},` +
+	`"entries":{"7":[{"door":"front","exit":false,"at":1777636800000,"boot":0},{"door":"vault","exit":false,"at":1777636801000,"boot":0}],` +
+	`"8":[{"door":"gate","exit":false,"at":1777636803000,"boot":1}]},` +
+	`"spent":{"01000000000000000000000000000000":2},` +
+	`"wrong":{"9":[{"at":1777636803000,"boot":1},{"at":1777636804000,"boot":1}]},` +
+	`"entered":{"front":{"at":1777636800000,"boot":0},"gate":{"at":1777636803000,"boot":1},"vault":{"at":1777636801000,"boot":0}},` +
+	`"forgiven":{"0":1777636700000,"5":1777636800000},` +
+	`"due":{"7":{"passport":7,"door":"front","exit":true,"at":1777636804000,"boot":1,"level":true}},` +
+	`"takes":{"105":"01000000000000000000000000000000","106":"01000000000000000000000000000000"}}`
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
@@ -28,6 +33,9 @@ func TestMemory(t *testing.T) {
 	s.now += second
 	s.leave(7, "vault")
 	s.now += second
+	s.boot()
+	s.forgive(0, 1777636700000)
+	s.forgive(5, 1777636800000)
 	s.enter(8, "gate")
 	s.Apply(s.now, &ledger.PassUsed{Pass: ledger.PassID{1}, Seq: 105})
 	s.Apply(s.now, &ledger.PassUsed{Pass: ledger.PassID{1}, Seq: 106})
@@ -50,7 +58,7 @@ func TestMemory(t *testing.T) {
 		t.Errorf("nobody was seen: %s, %v", empty, err)
 	}
 	// What was not written is empty, and takes what comes.
-	if err := json.Unmarshal([]byte(`{"format":1}`), &back); err != nil {
+	if err := json.Unmarshal([]byte(`{"format":2}`), &back); err != nil {
 		t.Fatal(err)
 	}
 	s.Presence = &back
@@ -82,14 +90,14 @@ func TestMalformedMemory(t *testing.T) {
 	}
 	var doors, entries, due, takes []string
 	for i := range access.MaxEntered + 1 {
-		doors = append(doors, fmt.Sprintf(`"d%d":1`, i))
+		doors = append(doors, fmt.Sprintf(`"d%d":{"at":1,"boot":0}`, i))
 	}
 	for i := range access.MaxEntries + 1 {
-		entries = append(entries, fmt.Sprintf(`{"door":"d%d","exit":false,"at":1}`, i))
+		entries = append(entries, fmt.Sprintf(`{"door":"d%d","exit":false,"at":1,"boot":0}`, i))
 	}
 	for i := range access.MaxDue + 1 {
 		takes = append(takes, fmt.Sprintf(`"%d":"01000000000000000000000000000000"`, 1000+i))
-		due = append(due, fmt.Sprintf(`"%d":{"passport":1,"door":"d","exit":false}`, i))
+		due = append(due, fmt.Sprintf(`"%d":{"passport":1,"door":"d","exit":false,"at":1,"boot":1,"level":false}`, i))
 	}
 	for _, tt := range []struct{ name, text, want string }{
 		{"nothing", "", "EOF"},
@@ -97,9 +105,9 @@ func TestMalformedMemory(t *testing.T) {
 		{"cut off", goldenMemory[:100], "unexpected EOF"},
 		{"a list", "[]", "cannot unmarshal array"},
 		{"two of them", goldenMemory + goldenMemory, "something follows"},
-		{"no format", "{}", "format 0, and this software reads 1"},
-		{"a later format", alter(`"format":1`, `"format":2`), "format 2, and this software reads 1"},
-		{"something that this software does not know", alter(`"format":1`, `"format":1,"seen":{}`), `unknown field "seen"`},
+		{"no format", "{}", "format 0, and this software reads 2"},
+		{"a later format", alter(`"format":2`, `"format":3`), "format 3, and this software reads 2"},
+		{"something that this software does not know", alter(`"format":2`, `"format":2,"seen":{}`), `unknown field "seen"`},
 		{"... within", alter(`"exit":true`, `"exit":true,"way":"out"`), `unknown field "way"`},
 		{"a passport that is no number", alter(`"7":{"door"`, `"seven":{"door"`), "cannot unmarshal number seven"},
 		{"a passport below zero", alter(`"8":{"door"`, `"-8":{"door"`), "cannot unmarshal number -8"},
@@ -114,13 +122,13 @@ func TestMalformedMemory(t *testing.T) {
 		{"spent on nothing", alter(`00000":2`, `00000":0`), "was spent on nothing"},
 		{"spent more often than can be", alter(`00000":2`, `00000":4294967296`), "cannot unmarshal number"},
 		{"entered and was not seen", alter(`"8":[{"door"`, `"5":[{"door"`), "passport 5 entered and was not seen"},
-		{"no entries", alter(`"8":[{"door":"gate","exit":false,"at":1777636803000}]`, `"8":[]`), "0 entries of passport 8"},
-		{"too many entries", alter(`"8":[{"door":"gate","exit":false,"at":1777636803000}]`, `"8":[`+strings.Join(entries, ",")+`]`), fmt.Sprintf("%d entries of passport 8, at most %d", access.MaxEntries+1, access.MaxEntries)},
+		{"no entries", alter(`"8":[{"door":"gate","exit":false,"at":1777636803000,"boot":1}]`, `"8":[]`), "0 entries of passport 8"},
+		{"too many entries", alter(`"8":[{"door":"gate","exit":false,"at":1777636803000,"boot":1}]`, `"8":[`+strings.Join(entries, ",")+`]`), fmt.Sprintf("%d entries of passport 8, at most %d", access.MaxEntries+1, access.MaxEntries)},
 		{"an entry that is an exit", alter(`{"door":"front","exit":false`, `{"door":"front","exit":true`), "an exit among the entries of passport 7"},
 		{"a door twice", alter(`{"door":"front","exit":false`, `{"door":"vault","exit":false`), "door vault twice among the entries of passport 7"},
 		{"an entry by no door", alter(`{"door":"front","exit":false`, `{"door":"front door","exit":false`), "door"},
-		{"no wrong PINs", alter("[1777636803000,1777636804000]", "[]"), "0 wrong PINs of passport 9"},
-		{"too many wrong PINs", alter("[1777636803000", "["+strings.Repeat("1,", access.MaxWrong)+"1777636803000"), "102 wrong PINs of passport 9, at most 100"},
+		{"no wrong PINs", alter(`[{"at":1777636803000,"boot":1},{"at":1777636804000,"boot":1}]`, "[]"), "0 wrong PINs of passport 9"},
+		{"too many wrong PINs", alter(`[{"at":1777636803000`, "["+strings.Repeat(`{"at":1,"boot":1},`, access.MaxWrong)+`{"at":1777636803000`), "102 wrong PINs of passport 9, at most 100"},
 		{"nobody's wrong PINs", alter(`"9":[`, `"0":[`), "2 wrong PINs of passport 0"},
 		{"a door that somebody came in by that is none", alter(`"entered":{"front"`, `"entered":{"Front"`), "door"},
 		{"too many doors", alter(`"entered":{`, `"entered":{`+strings.Join(doors, ",")+`,`), "1004 doors, at most 1000"},
@@ -133,6 +141,14 @@ func TestMalformedMemory(t *testing.T) {
 		{"an entry of a pass that was not spent", alter(`"takes":{"105":"01`, `"takes":{"105":"02`), "was spent on decision 105 and on nothing"},
 		{"an entry by no decision", alter(`"takes":{"105"`, `"takes":{"-105"`), "cannot unmarshal number -105"},
 		{"too many entries that may be taken back", strings.Replace(alter(`00000":2`, `00000":5000`), `"takes":{`, `"takes":{`+strings.Join(takes, ",")+`,`, 1), "4099 entries of guest passes, at most 4096"},
+		{"a passport of another boot", alter(`"exit":true,"at":1777636802000,"boot":0`, `"exit":true,"at":1777636802000,"boot":2`), "something of boot 2, and this is boot 1"},
+		{"an entry of another boot", alter(`"at":1777636801000,"boot":0`, `"at":1777636801000,"boot":3`), "something of boot 3, and this is boot 1"},
+		{"a wrong PIN of another boot", alter(`"at":1777636804000,"boot":1`, `"at":1777636804000,"boot":2`), "something of boot 2, and this is boot 1"},
+		{"somebody came in by another boot", alter(`{"front":{"at":1777636800000,"boot":0`, `{"front":{"at":1777636800000,"boot":2`), "something of boot 2, and this is boot 1"},
+		{"a boot below zero", alter(`"boot":1,"known"`, `"boot":-1,"known"`), "cannot unmarshal number -1"},
+		{"a grant of an earlier boot", alter(`"at":1777636804000,"boot":1,"level"`, `"at":1777636804000,"boot":0,"level"`), "decision 7 is of boot 0, and this is boot 1"},
+		{"a clock that is neither", alter(`"known":true`, `"known":"ntp"`), "cannot unmarshal string"},
+		{"a passport that was forgiven and is none", alter(`"5":1777636800000`, `"five":1777636800000`), "cannot unmarshal number five"},
 		{"nobody's grant", alter(`{"passport":7,`, `{"passport":0,`), "passport 0 was seen"},
 		{"a grant at no door", alter(`{"passport":7,"door":"front"`, `{"passport":7,"door":""`), "door"},
 	} {
@@ -156,9 +172,9 @@ func TestMalformedMemory(t *testing.T) {
 // question, and takes every entry.
 func FuzzPresence(f *testing.F) {
 	f.Add([]byte(goldenMemory))
-	f.Add([]byte(`{"format":1}`))
-	f.Add([]byte(`{"format":1,"last":{"1":{"door":"d","exit":false,"at":-9223372036854775808}},"wrong":{"1":[9223372036854775807]}}`))
-	f.Add([]byte(`{"format":1,"last":null,"due":{"18446744073709551615":{"passport":18446744073709551615,"door":"d","exit":true}}}`))
+	f.Add([]byte(`{"format":2}`))
+	f.Add([]byte(`{"format":2,"last":{"1":{"door":"d","exit":false,"at":-9223372036854775808}},"wrong":{"1":[{"at":9223372036854775807,"boot":0}]}}`))
+	f.Add([]byte(`{"format":2,"last":null,"due":{"18446744073709551615":{"passport":18446744073709551615,"door":"d","exit":true,"at":0,"boot":0,"level":false}}}`))
 	f.Add([]byte("{}"))
 	b := site(f)
 	f.Fuzz(func(t *testing.T, data []byte) {

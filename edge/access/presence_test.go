@@ -68,7 +68,7 @@ func site(t testing.TB) *access.Basis {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &access.Basis{Policy: p, Forgiven: map[passport.ID]int64{}}
+	return &access.Basis{Policy: p}
 }
 
 const (
@@ -112,6 +112,13 @@ func (s *teller) leave(who passport.ID, door string) {
 func (s *teller) wrongPin(who passport.ID) {
 	s.seq++
 	s.Apply(s.now, &ledger.Decision{Seq: s.seq, Door: "front", Mode: "tap+wrong-pin", Reason: access.WrongPin.String(), Passport: uint64(who)})
+}
+
+// boot starts the gateway again, with a clock that is known.
+func (s *teller) boot() { s.Apply(s.now, &ledger.Boot{Clock: "ntp"}) }
+
+func (s *teller) forgive(who passport.ID, before int64) {
+	s.Apply(s.now, &ledger.Forgiven{Passport: uint64(who), Before: before})
 }
 
 // expectIn holds the zones that somebody is in, asked at no door of theirs.
@@ -168,10 +175,9 @@ func TestInside(t *testing.T) {
 	s.passes(seq, "front", false, true)
 	s.expectIn("and nobody passes by it", 7)
 
-	seq = s.grant(7, "front", false)
-	s.Apply(s.now, &ledger.Boot{})
-	s.expectIn("a restart", 7)
-	s.passes(seq, "front", false, true)
+	seq = s.grant(7, "front", true)
+	s.boot()
+	s.passes(seq, "front", true, true)
 	s.expectIn("nobody passes by a grant of another run", 7)
 
 	s.seq++
@@ -198,23 +204,74 @@ func TestForgiveness(t *testing.T) {
 	s.expectIn("forgiven in the house, not on the site, which forgives nothing", 7, "site")
 	s.expectCount("forgiven", 1, 0, 0)
 
-	s.now = entered + minute
-	for who, forgiven := range map[passport.ID]bool{7: true, 0: true, 8: false} {
-		s.basis.Forgiven = map[passport.ID]int64{who: entered}
-		if got := !s.Inside(s.basis, s.zone("house"), "elsewhere", 7, s.now); got != forgiven {
-			t.Errorf("a word about passport %d forgives: %v", who, got)
+	for _, about := range []struct {
+		who      passport.ID
+		before   int64
+		forgives bool
+	}{{7, 0, true}, {0, 0, true}, {8, 0, false}, {7, -1, false}, {0, -1, false}} {
+		s := tell(t)
+		s.enter(7, "front")
+		s.now += minute
+		s.forgive(about.who, entered+about.before)
+		if got := !s.Inside(s.basis, s.zone("house"), "elsewhere", 7, s.now); got != about.forgives {
+			t.Errorf("%+v: %v", about, got)
 		}
-		s.basis.Forgiven = map[passport.ID]int64{who: entered - 1}
-		if !s.Inside(s.basis, s.zone("house"), "elsewhere", 7, s.now) {
-			t.Errorf("a word about passport %d of before the entry forgives it", who)
+		if got := s.Entered(s.basis, s.zone("house"), "elsewhere", 7, s.now) == -1; got != about.forgives {
+			t.Errorf("%+v: the entry is forgotten: %v", about, got)
 		}
+		s.enter(7, "front")
+		s.expectIn("an entry after it counts", 7, "site", "house")
 	}
-	s.basis.Forgiven = map[passport.ID]int64{7: entered}
-	if s.Entered(s.basis, s.zone("house"), "elsewhere", 7, s.now) != -1 {
-		t.Error("a forgiven entry is remembered")
-	}
+}
+
+// TestForgivenInOrder: a Forgive is of what stands before it in the log, and of
+// nothing that follows, whatever the clock shows.
+func TestForgivenInOrder(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	const ahead = 3 * 24 * 60 * minute
+	s.forgive(7, s.now+ahead) // by an author whose clock is right
 	s.enter(7, "front")
-	s.expectIn("an entry after it counts", 7, "site", "house")
+	s.expectIn("by a clock that is behind", 7, "site", "house")
+	for range 3 {
+		s.wrongPin(7)
+	}
+	locked := func(what string, want bool) {
+		t.Helper()
+		if got := s.LockedOut(s.basis, 7, s.now); got != want {
+			t.Errorf("%s: locked out %v", what, got)
+		}
+	}
+	locked("wrong PINs by a clock that is behind", true)
+	s.forgive(7, s.now+ahead)
+	locked("the same Forgive again", true)
+	s.forgive(7, s.now+minute)
+	if before, ok := s.Forgiven(7); !ok || before != s.now+minute {
+		t.Errorf("forgiven up to %d, %v", before, ok)
+	}
+	locked("put right: its author's clock was ahead", true)
+	s.forgive(7, s.now+2*minute)
+	locked("another", false)
+	s.expectIn("another", 7)
+
+	// What came before something that is forgotten is forgotten, too.
+	s = tell(t)
+	s.now += ahead
+	s.boot()
+	s.enter(7, "vault")
+	s.now -= ahead
+	s.Apply(s.now, &ledger.Boot{Clock: "unknown"})
+	s.enter(7, "front")
+	s.now += minute
+	s.enter(7, "gate")
+	s.forgive(7, s.now-minute)
+	if got := s.Entered(s.basis, s.zone("vault"), "", 7, s.now); got != -1 {
+		t.Errorf("entered the vault %d ms ago", got)
+	}
+	s.expectIn("what came later is not", 7, "site")
+	if _, ok := s.Forgiven(0); ok {
+		t.Error("nobody has forgiven everybody")
+	}
 }
 
 // TestEntered: when somebody last entered a zone, by whatever door, and whether
@@ -286,8 +343,9 @@ func TestCount(t *testing.T) {
 	full("nor for who is inside", "site", 1, false)
 	again := s.grant(3, "front", false)
 	s.expectCount("presented twice, and one person", 3, 2, 0)
-	s.grant(1, "gate", false)
+	inside := s.grant(1, "gate", false)
 	s.expectCount("inside and let in again, and one person", 3, 2, 0)
+	s.passes(inside, "gate", false, false)
 	s.passes(seq, "front", false, false)
 	s.expectCount("one of two grants lapses", 3, 2, 0)
 	s.passes(again, "front", false, false)
@@ -305,8 +363,11 @@ func TestCount(t *testing.T) {
 	s.expectCount("about to leave is still there", 2, 1, 1)
 	s.passes(out, "vault", true, true)
 	s.expectCount("left the vault", 2, 1, 0)
+	s.grant(1, "vault", true)
+	s.boot()
+	s.expectCount("a restart keeps who is inside", 2, 1, 0)
 	s.grant(1, "vault", false)
 	s.expectCount("moving within the house", 2, 1, 1)
-	s.Apply(s.now, &ledger.Boot{})
-	s.expectCount("a restart keeps who is inside", 2, 1, 0)
+	s.boot()
+	s.expectCount("and they may have moved when it broke off", 2, 1, 1)
 }

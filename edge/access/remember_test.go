@@ -33,7 +33,7 @@ func TestLockout(t *testing.T) {
 		mode   string
 		reason access.Reason
 	}{
-		{"tap+pin", access.Granted}, {"window+duress", access.Duress}, {"tap+pin", access.ZoneFull}, {"tap+pin", access.AwaitsSecond},
+		{"tap+pin", access.Granted}, {"window+duress", access.Duress}, {"tap+pin", access.AwaitsEscort}, {"tap+pin", access.AwaitsSecond},
 	} {
 		typed(right.mode, right.reason)
 		s.wrongPin(7)
@@ -44,9 +44,12 @@ func TestLockout(t *testing.T) {
 	s.leave(7, "front")
 	typed("tap+late", access.PinLate)
 	typed("tap+no-pin", access.NoPin)
-	s.wrongPin(7)
+	locked("what is no PIN counts as none", false)
+	typed("tap+pin", access.Interlock)
+	typed("tap+duress", access.ZoneFull)
+	typed("tap+wrong-pin", access.Interlock)
 	last := s.now
-	locked("what is no PIN counts as none, wrong or right", true)
+	locked("a wrong one counts whatever refused it, and a right one not before all else agrees", true)
 	typed("tap+pin", access.LockedOut)
 	typed("tap+duress", access.LockedOutDuress)
 	locked("the right one of who is locked out is none", true)
@@ -60,7 +63,7 @@ func TestLockout(t *testing.T) {
 	if s.LockedOut(s.basis, 8, s.now) {
 		t.Error("somebody else was locked out")
 	}
-	s.basis.Forgiven[7] = s.now
+	s.forgive(7, s.now)
 	locked("forgiven", false)
 	s.now += second
 	s.wrongPin(7)
@@ -68,8 +71,23 @@ func TestLockout(t *testing.T) {
 	locked("forgiven are those before", false)
 	s.wrongPin(7)
 	locked("three since", true)
-	s.Apply(s.now, &ledger.Boot{})
+	s.boot()
 	locked("a restart forgets none", true)
+
+	// What is granted though it was typed wrongly, and is taken back, was typed once.
+	s = tell(t)
+	typed("tap+wrong-pin", access.Granted)
+	s.seq--
+	typed("tap+wrong-pin", access.NotRecorded)
+	s.wrongPin(7)
+	locked("two wrong ones, and three records", false)
+	s.wrongPin(7)
+	locked("three", true)
+	s.seq++
+	s.Apply(s.now, &ledger.Decision{Seq: s.seq, Door: "front", Mode: "tap+wrong-pin", Reason: access.UnknownKey.String()})
+	if s.LockedOut(s.basis, 0, s.now) {
+		t.Error("nobody was locked out")
+	}
 }
 
 // TestSpentAndEntered: the rest of what is remembered.
@@ -101,40 +119,54 @@ func TestSpentAndEntered(t *testing.T) {
 	}
 }
 
-// TestClockSet: a clock that was ahead makes nothing last for as long as it was,
-// and one that is set forward nothing shorter than by its new time.
-func TestClockSet(t *testing.T) {
+// TestFirstIn: nobody opens a door for others but who was let in by a level.
+func TestFirstIn(t *testing.T) {
 	t.Parallel()
-	const ahead = 4 * 365 * 24 * 60 * minute
+	for r := access.Granted; r <= access.Again; r++ {
+		if !r.Grants() {
+			continue
+		}
+		s := tell(t)
+		s.Apply(s.now, &ledger.Decision{Seq: 1, Door: "front", Exit: r == access.Exit, Mode: "tap", Granted: true, Reason: r.String(), Passport: 7})
+		s.passes(1, "front", r == access.Exit, true)
+		if got, want := s.EnteredAt("front") == s.now, r == access.Granted || r == access.PassbackNoted; got != want {
+			t.Errorf("%v opens the door for all: %v", r, got)
+		}
+	}
+}
+
+// TestCrash: who was let in when a run broke off counts as gone in, by when they
+// were let in; who was let out, as not gone; and nobody as the first of a day.
+func TestCrash(t *testing.T) {
+	t.Parallel()
 	s := tell(t)
-	s.now += ahead
-	s.enter(7, "front")
-	for range 3 {
-		s.wrongPin(7)
+	s.grant(7, "front", false)
+	s.enter(8, "front")
+	first := s.now
+	s.now += minute
+	s.grant(8, "front", true)
+	s.grant(9, "shed", true)
+	s.boot()
+	s.expectIn("let in", 7, "site", "house")
+	s.expectIn("let out", 8, "site", "house")
+	s.expectIn("let out who was nowhere", 9)
+	if got := s.Entered(s.basis, s.zone("house"), "", 7, s.now); got != minute {
+		t.Errorf("went in %d ms ago", got)
 	}
-	s.now -= ahead
-	s.Apply(s.now, &ledger.ClockStep{From: s.now + ahead, To: s.now})
-	s.expectIn("still inside", 7, "site", "house")
-	if !s.LockedOut(s.basis, 7, s.now) || s.Entered(s.basis, s.zone("house"), "", 7, s.now) != 0 || s.EnteredAt("front") != s.now {
-		t.Error("what was before is not now")
+	if s.EnteredAt("front") != first {
+		t.Error("nobody knows whether the first came in")
 	}
-	s.basis.Forgiven[7] = s.now
-	s.expectIn("a steward's word counts again", 7)
-	s.basis.Forgiven = nil
-	s.now += 5 * minute
-	if s.LockedOut(s.basis, 7, s.now) {
-		t.Error("locked out for years")
-	}
-	s.now += 55 * minute
-	s.expectIn("forgiven in time", 7, "site")
-	s.enter(7, "front")
-	entered := s.now
-	s.now += 10 * minute
-	s.Apply(s.now, &ledger.ClockStep{From: entered, To: s.now})
-	s.expectIn("set forward", 7, "site", "house")
-	if got := s.Entered(s.basis, s.zone("house"), "", 7, s.now); got != 10*minute {
-		t.Errorf("entered %d ms ago by the new time", got)
-	}
+	s.forgive(7, s.now)
+	s.expectIn("a steward knows better", 7)
+	s.boot()
+	s.expectIn("a run later", 7)
+
+	// Of two the later.
+	s = tell(t)
+	s.grant(7, "front", false)
+	s.grant(7, "vault", false)
+	s.boot()
+	s.expectIn("let in twice", 7, "site", "house", "vault")
 }
 
 // TestBounds: what is remembered has an end, and where it forgets it does so in a

@@ -145,7 +145,7 @@ func TestRules(t *testing.T) {
 		{"locked out, none here", func(s *scene) { s.pin(access.PinMissing); s.view.Around.LockedOut = true }, access.LockedOut, false},
 		{"locked out, duress", func(s *scene) { s.pin(access.PinDuress); s.view.Around.LockedOut = true }, access.LockedOutDuress, false},
 		{"locked out, at a door that asks for none", func(s *scene) { s.view.Around.LockedOut = true }, access.Granted, false},
-		{"typed where none is asked for", func(s *scene) { s.p.Pin = access.PinDuress }, access.Granted, false},
+		{"typed where none is asked for", func(s *scene) { s.p.Pin = access.PinDuress }, access.Duress, false},
 		{"within the PIN's hours", func(s *scene) { s.view.Door.Pin = s.view.Basis.Policy.Schedules["day"] }, access.AwaitsPin, false},
 		{"at another hour", func(s *scene) { s.view.Door.Pin = s.view.Basis.Policy.Schedules["night"] }, access.Granted, false},
 		{"at an hour that nobody knows", func(s *scene) {

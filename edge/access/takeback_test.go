@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"tombolo/edge/access"
-	"tombolo/edge/policy"
 	"tombolo/sync/ledger"
 )
 
@@ -40,30 +39,5 @@ func TestPassTakenBack(t *testing.T) {
 				t.Errorf("spent %d times, want %d", got, tt.want)
 			}
 		})
-	}
-}
-
-// TestSetBack: what is remembered of a time that the clock no longer shows counts
-// from when it was set.
-func TestSetBack(t *testing.T) {
-	t.Parallel()
-	const hour = 3600_000
-	b := &access.Basis{Policy: &policy.Policy{Lockout: policy.Lockout{After: 1, For: 300_000_000_000}}}
-	wrong := &ledger.Decision{Seq: 1, Door: "front", Mode: "tap+wrong-pin", Reason: access.WrongPin.String(), Passport: 7}
-	p := access.NewPresence()
-	p.Apply(10*hour, wrong)
-	p.Apply(2*hour, &ledger.ClockStep{From: 10 * hour, To: 2 * hour})
-	for _, tt := range []struct {
-		at   int64
-		want bool
-	}{{2 * hour, true}, {2*hour + 299_999, true}, {2*hour + 300_000, false}, {10 * hour, false}} {
-		if got := p.LockedOut(b, 7, tt.at); got != tt.want {
-			t.Errorf("at %d locked out: %v", tt.at, got)
-		}
-	}
-	p.Apply(3*hour, wrong)
-	p.Apply(9*hour, &ledger.ClockStep{From: 3 * hour, To: 9 * hour})
-	if p.LockedOut(b, 7, 9*hour) {
-		t.Error("a clock that is set forward brings the past along")
 	}
 }

@@ -31,12 +31,12 @@
 //
 //	event      locked, closed   strike runs, closed       open                       held
 //	Granted    unlock           lengthens it              unlocks; Enter             a strike runs under it
-//	Shunt      the next opening within Config.Strike is expected
+//	Shunt      the next opening, and that one alone, is expected within Config.Strike
 //	Opened     forced-open, or  open; Enter for all that  -                          Enter for all that wait
 //	           open if shunted  wait; relock on open
 //	Closed     -                -                         alarms end; relock on close
-//	Cancelled  -                lock; Lapse               lock                       stays
-//	           (a strike of an exit or a home runs on to its end)
+//	Cancelled  -                lock, then Lapse          lock                       stays; Lapse
+//	           (a strike of an exit or a home runs on to its end; entries lapse at once then)
 //	Hold       free, released   the same                  the same; alarms end       fire goes before a schedule
 //	Unhold     -                -                         -                          closed: lock, unless a strike runs;
 //	                                                                                 open: the same, and counts from now
@@ -51,11 +51,20 @@
 // lockdown wants it, locks at once. Whoever is granted while the door stands open
 // keeps the strike time through the next closing, which may shut him out.
 //
+// An opening is told SettleTime after it began. What is told within SettleTime
+// after the lock went shut began before that: it is not forced, and is the
+// passage of whoever still waited. So grants lapse that long after the lock,
+// which itself waits for nothing; only Stopped ends them at once. A strike that
+// begins in between takes them along.
+//
 // Every grant ends in one Enter or one Lapse. All that wait pass with the next
 // opening, as nobody can tell who did; a grant while the door stands open passes
 // at once, for the same reason, and so does every grant at a door without a
-// contact: entry is assumed there, as the field does it, and nothing lapses.
-// Sixteen grants can wait for one opening; a further one gives up the oldest.
+// contact: entry is assumed there, as the field does it, and nothing lapses. A
+// door that loses its contact, since the line was cut, is such a door from the
+// next step on: whoever waits has passed, so that cutting a cable takes back
+// nobody's entry. Sixteen grants can wait for one opening; a further one gives up
+// the oldest.
 //
 // An open door is warned of Config.PreAlarm before it is held open, or with that
 // (Warn, SounderOn), until it closes or is held unlocked (Calm, SounderOff). The
@@ -69,7 +78,5 @@
 // # What it does not do
 //
 // It does not see the lock's own bolt: locked means told to lock. It does not
-// know how a lock is energised; fail-safe and fail-secure are the owner's. An
-// opening counts when its contact has settled, so a door that is pulled in the
-// last SettleTime of a strike is reported as forced.
+// know how a lock is energised; fail-safe and fail-secure are the owner's.
 package door

@@ -1,6 +1,7 @@
 package door_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,8 @@ func TestGrants(t *testing.T) {
 			never`},
 		{"granted, no passage", config, `
 			1 grant 1: unlock, unlocked
-			6 tick:    lock, lapse 1, locked
+			6 tick:    lock, locked
+			6.02 tick: lapse 1
 			never`},
 		{"a tick too early does nothing", config, `
 			1 grant 1:  unlock, unlocked
@@ -33,12 +35,14 @@ func TestGrants(t *testing.T) {
 		{"a shorter grant does not shorten a longer one", config, `
 			1 grant 1 extended: unlock, unlocked
 			2 grant 2:
-			16 tick:            lock, lapse 1, lapse 2, locked
+			16 tick:            lock, locked
+			16.02 tick:         lapse 1, lapse 2
 			never`},
 		{"a longer grant lengthens a shorter one", config, `
 			1 grant 1:          unlock, unlocked
 			2 grant 2 extended:
-			17 tick:            lock, lapse 1, lapse 2, locked
+			17 tick:            lock, locked
+			17.02 tick:         lapse 1, lapse 2
 			never`},
 		{"longer times that are shorter are not taken", with(func(c *door.Config) { c.ExtendedStrike, c.ExtendedHeldOpen = 0, 0 }), `
 			1 grant 1 extended: unlock, unlocked
@@ -110,15 +114,113 @@ func TestLateEvent(t *testing.T) {
 		last door.Event
 		want string
 	}{
-		{door.Event{Kind: door.Opened}, "lock, sounder on, lapse 1, locked, forced-open"},
-		{door.Event{Kind: door.Granted, Grant: door.Grant{Seq: 2}}, "lock, unlock, lapse 1, locked, unlocked"},
-		{door.Event{Kind: door.Hold, Hold: door.HoldFire}, "lock, unlock, lapse 1, locked, released"},
-		{door.Event{Kind: door.Cancelled}, "lock, lapse 1, locked"},
+		{door.Event{Kind: door.Opened}, "lock, locked, enter 1, open"},
+		{door.Event{Kind: door.Granted, Grant: door.Grant{Seq: 2}}, "lock, unlock, locked, unlocked"},
+		{door.Event{Kind: door.Hold, Hold: door.HoldFire}, "lock, unlock, locked, released"},
+		{door.Event{Kind: door.Cancelled}, "lock, locked"},
 	} {
 		s, _ := door.Step(config, door.State{}, door.Event{At: time.Second, Kind: door.Granted, Grant: door.Grant{Seq: 1}})
 		tt.last.At = 6 * time.Second
 		if _, actions := door.Step(config, s, tt.last); words(actions) != tt.want {
 			t.Errorf("%v at the deadline: %s, want %s", tt.last.Kind, words(actions), tt.want)
+		}
+	}
+}
+
+// TestToldLate: an opening is told SettleTime after it began, and a lock that
+// went shut in between has not undone it.
+func TestToldLate(t *testing.T) {
+	t.Parallel()
+	play(t, []example{
+		{"within the time", config, `
+			1 grant 1:    unlock, unlocked
+			6 tick:       lock, locked
+			6.019 opened: enter 1, open
+			7 closed:     locked
+			8 opened:     sounder on, forced-open
+			never`},
+		{"at its end", config, `
+			1 grant 1:    unlock, unlocked
+			6 tick:       lock, locked
+			6.02 opened:  sounder on, lapse 1, forced-open
+			never`},
+		{"all that wait pass", config, `
+			1 grant 1:    unlock, unlocked
+			2 grant 2 exit:
+			7 tick:       lock, locked
+			7.01 opened:  enter 1, enter 2, open
+			37.01s`},
+		{"the time counts from when the lock ought to have been shut", config, `
+			1 grant 1:   unlock, unlocked
+			6.01 late:   lock, locked
+			6.02 opened: sounder on, lapse 1, forced-open
+			never`},
+		{"cancelled", config, `
+			1 grant 1:    unlock, unlocked
+			2 cancelled:  lock, locked
+			2.019 opened: enter 1, open
+			32.019s`},
+		{"a schedule's end", config, `
+			1 hold schedule:    unlock, free
+			60 unhold schedule: lock, locked
+			60.01 opened:       open
+			61 closed:          locked
+			62 opened:          sounder on, forced-open
+			never`},
+		{"somebody else is let in meanwhile", config, `
+			1 grant 1:    unlock, unlocked
+			6 tick:       lock, locked
+			6.01 grant 2: unlock, unlocked
+			7 opened:     enter 1, enter 2, open
+			11.01s`},
+		{"a hold begins meanwhile", config, `
+			1 grant 1:      unlock, unlocked
+			6 tick:         lock, locked
+			6.01 hold fire: unlock, released
+			6.02 tick:      lapse 1
+			never`},
+		{"stopped meanwhile", config, `
+			1 grant 1:    unlock, unlocked
+			6 tick:       lock, locked
+			6.01 stopped: lapse 1
+			never`},
+		{"with relock on open, not again", relockOpen, `
+			1 grant 1: unlock, unlocked
+			2 opened:  enter 1, open
+			2.2 tick:  lock
+			3 closed:  locked
+			4 opened:  sounder on, forced-open
+			never`},
+	})
+}
+
+// TestCutLine: whoever waits when the contact is lost has passed, at once.
+func TestCutLine(t *testing.T) {
+	t.Parallel()
+	granted := func(seq uint64, exit bool) door.Event {
+		return door.Event{At: time.Second, Kind: door.Granted, Grant: door.Grant{Seq: seq, Exit: exit}}
+	}
+	for _, tt := range []struct {
+		name  string
+		event door.Event
+		want  string
+	}{
+		{"at once", door.Event{At: 2 * time.Second, Kind: door.Tick}, "enter 1, enter 2"},
+		{"with the lock", door.Event{At: 6 * time.Second, Kind: door.Tick}, "lock, enter 1, enter 2, locked"},
+		{"before its opening could be told", door.Event{At: 6*time.Second + door.SettleTime - 1, Kind: door.Tick}, "lock, enter 1, enter 2, locked"},
+		{"too late", door.Event{At: 6*time.Second + door.SettleTime, Kind: door.Tick}, "lock, lapse 1, lapse 2, locked"},
+		{"another grant", granted(3, false), "enter 1, enter 2, enter 3"},
+		{"cancelled, and the exit runs on", door.Event{At: 2 * time.Second, Kind: door.Cancelled}, "enter 1, enter 2"},
+		{"stopped", door.Event{At: 2 * time.Second, Kind: door.Stopped}, "lock, enter 1, enter 2, locked"},
+	} {
+		s, _ := door.Step(config, door.State{}, granted(1, false))
+		s, _ = door.Step(config, s, granted(2, true))
+		s, actions := door.Step(noContact, s, tt.event)
+		if words(actions) != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, words(actions), tt.want)
+		}
+		if _, actions = door.Step(config, s, door.Event{At: tt.event.At, Kind: door.Opened}); strings.Contains(words(actions), "enter") {
+			t.Errorf("%s: and again with the line mended: %s", tt.name, words(actions))
 		}
 	}
 }
@@ -139,7 +241,8 @@ func TestRelock(t *testing.T) {
 			35.9s`},
 		{"on open, not opened", relockOpen, `
 			1 grant 1: unlock, unlocked
-			6 tick:    lock, lapse 1, locked
+			6 tick:    lock, locked
+			6.02 tick: lapse 1
 			never`},
 		{"on open, closed again before it", relockOpen, `
 			1 grant 1:  unlock, unlocked
@@ -173,7 +276,8 @@ func TestRelock(t *testing.T) {
 			never`},
 		{"on close, not opened", relockClose, `
 			1 grant 1: unlock, unlocked
-			6 tick:    lock, lapse 1, locked
+			6 tick:    lock, locked
+			6.02 tick: lapse 1
 			never`},
 		{"on close, never closed", relockClose, `
 			1 grant 1: unlock, unlocked

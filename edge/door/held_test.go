@@ -1,6 +1,11 @@
 package door_test
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"tombolo/edge/door"
+)
 
 func TestHeldOpen(t *testing.T) {
 	t.Parallel()
@@ -95,6 +100,23 @@ func TestHeldOpen(t *testing.T) {
 	})
 }
 
+// TestShunted: what an interlock asks for ends with the opening, or in time.
+func TestShunted(t *testing.T) {
+	t.Parallel()
+	s, _ := door.Step(config, door.State{}, door.Event{At: time.Second, Kind: door.Shunt})
+	for at, want := range map[time.Duration]bool{time.Second: true, 6*time.Second - 1: true, 6 * time.Second: false} {
+		if s.Shunted(at) != want {
+			t.Errorf("at %v: %v", at, !want)
+		}
+	}
+	if s, _ = door.Step(config, s, door.Event{At: 2 * time.Second, Kind: door.Opened}); s.Shunted(2*time.Second) || (door.State{}).Shunted(0) {
+		t.Error("shunted after the opening, or without a cause")
+	}
+	if s, _ = door.Step(config, s, door.Event{At: 3 * time.Second, Kind: door.Granted}); s.Shunted(3 * time.Second) {
+		t.Error("a grant is no shunt")
+	}
+}
+
 func TestForcedOpen(t *testing.T) {
 	t.Parallel()
 	play(t, []example{
@@ -124,6 +146,27 @@ func TestForcedOpen(t *testing.T) {
 			7 closed:   locked
 			8 opened:   sounder on, forced-open
 			never`},
+		{"a shunt is for one opening", config, `
+			1 shunt:
+			2 opened: open
+			3 closed: locked
+			4 opened: sounder on, forced-open
+			never`},
+		{"the one after a grant's opening, too", config, `
+			1 shunt:
+			2 grant 1: unlock, unlocked
+			2.1 opened: enter 1, open
+			3 closed:   unlocked
+			7 tick:     lock, locked
+			8 opened:   sounder on, forced-open
+			never`},
+		{"shunted again while it is open", config, `
+			1 shunt:
+			2 opened: open
+			3 shunt:
+			4 closed: locked
+			5 opened: open
+			35s`},
 		{"a shunt is over in time", config, `
 			1 shunt:
 			6 opened: sounder on, forced-open
@@ -140,7 +183,8 @@ func TestForcedOpen(t *testing.T) {
 		{"a shunt is no grant", config, `
 			1 grant 1: unlock, unlocked
 			5 shunt:
-			6 tick:    lock, lapse 1, locked
+			6 tick:    lock, locked
+			6.02 tick: lapse 1
 			7 opened:  open
 			37s`},
 	})

@@ -65,7 +65,8 @@ func TestHolds(t *testing.T) {
 			1 hold schedule:   unlock, free
 			2 grant 1:
 			3 unhold schedule: unlocked
-			7 tick:            lock, lapse 1, locked
+			7 tick:            lock, locked
+			7.02 tick:         lapse 1
 			never`},
 		{"begins while a strike runs", config, `
 			1 grant 1:          unlock, unlocked
@@ -122,7 +123,8 @@ func TestCancelled(t *testing.T) {
 	play(t, []example{
 		{"locks at once", config, `
 			1 grant 1:   unlock, unlocked
-			2 cancelled: lock, lapse 1, locked
+			2 cancelled: lock, locked
+			2.02 tick:   lapse 1
 			3 opened:    sounder on, forced-open
 			never`},
 		{"while locked", config, `
@@ -131,7 +133,8 @@ func TestCancelled(t *testing.T) {
 		{"an exit runs on", config, `
 			1 grant 1 exit: unlock, unlocked
 			2 cancelled:
-			6 tick:         lock, lapse 1, locked
+			6 tick:         lock, locked
+			6.02 tick:      lapse 1
 			never`},
 		{"a home's people run on", config, `
 			1 grant 1 home: unlock, unlocked
@@ -142,13 +145,15 @@ func TestCancelled(t *testing.T) {
 			1 grant 1 exit:     unlock, unlocked
 			2 grant 2 extended:
 			3 cancelled:        lapse 2
-			6 tick:             lock, lapse 1, locked
+			6 tick:             lock, locked
+			6.02 tick:          lapse 1
 			never`},
 		{"an exit that runs out leaves an entry", config, `
 			1 grant 1 exit:     unlock, unlocked
 			2 grant 2 extended:
 			7 late:
-			8 cancelled:        lock, lapse 2, lapse 1, locked
+			8 cancelled:        lock, locked
+			8.02 tick:          lapse 1, lapse 2
 			never`},
 		{"a door that an exit opened stays unlocked until it closes", relockClose, `
 			1 grant 1 exit: unlock, unlocked

@@ -27,13 +27,15 @@ type model struct {
 	entryMay, keptMay, keptMust time.Duration
 	entryAgain, keptAgain       time.Duration // granted while the door stood open
 	shunt                       time.Duration
+	shut                        time.Duration // when the lock was to go shut last
+	timedOut                    bool          // by the time, and before the step's event
 	served                      time.Duration // the last grant that the operator serves
 	cause                       bool          // the last opening had one
 	counted                     time.Duration // the last opening or end of a hold
 }
 
 func newModel(c door.Config) *model {
-	return &model{c: c, holds: map[door.Holding]bool{}, settled: map[uint64]int{}, served: -time.Hour}
+	return &model{c: c, holds: map[door.Holding]bool{}, settled: map[uint64]int{}, served: -time.Hour, shut: -time.Hour}
 }
 
 func (m *model) held() bool { return len(m.holds) > 0 }
@@ -46,6 +48,10 @@ func (m *model) longest() time.Duration {
 // expect notes what an event asks for, before the machine sees it.
 func (m *model) expect(e door.Event) {
 	m.now = e.At
+	deadline, timed := m.state.Deadline()
+	if m.timedOut = timed && deadline <= e.At; m.timedOut {
+		m.shut = deadline
+	}
 	if m.stopped {
 		return
 	}
@@ -105,7 +111,8 @@ func (m *model) opening(excused bool) {
 	}
 	deadline, timed := m.state.Deadline()
 	m.open, m.counted, m.entryAgain, m.keptAgain = true, m.now, 0, 0
-	m.cause = excused || m.held() || m.now < m.shunt || timed && m.now < deadline
+	m.cause = excused || m.held() || m.now < m.shunt || timed && m.now < deadline || m.toldLate()
+	m.shunt = 0
 	switch {
 	case m.c.Relock == door.RelockOpen:
 		m.keptMust = min(m.keptMust, m.now+door.RelockDelay)
@@ -122,6 +129,9 @@ func (m *model) opening(excused bool) {
 		}
 	}
 }
+
+// toldLate: an opening that is told now began before the lock went shut.
+func (m *model) toldLate() bool { return m.now < m.shut+door.SettleTime }
 
 func (m *model) closing() {
 	if m.open && m.c.Relock == door.RelockClose {
@@ -152,6 +162,9 @@ func (m *model) do(t *rapid.T, e door.Event, actions []door.Action) {
 		case door.Unlock, door.Lock:
 			at = 0
 			alternate(t, a, &m.unlocked, door.Unlock)
+			if a.Do == door.Lock && !m.timedOut {
+				m.shut = e.At
+			}
 		case door.OperatorOn, door.OperatorOff:
 			at = 1
 			alternate(t, a, &m.operator, door.OperatorOn)
@@ -170,6 +183,9 @@ func (m *model) do(t *rapid.T, e door.Event, actions []door.Action) {
 			m.settled[a.Grant.Seq]++
 			if !m.c.HasContact && !m.stopped {
 				t.Fatalf("%v without a contact", a)
+			}
+			if m.toldLate() && !m.stopped && !m.state.Unlocked() && e.Kind != door.Unhold { // it may have lapsed under the hold
+				t.Fatalf("%v %v after the lock went shut", a, m.now-m.shut)
 			}
 		case door.Change:
 			if a.Name == m.name {
@@ -247,6 +263,8 @@ func (m *model) checkName(t *rapid.T) {
 		t.Fatalf("%v, and unlocked %v", n, m.unlocked)
 	case n == door.ForcedOpen && m.cause:
 		t.Fatal("forced, and the opening had a cause")
+	case n == door.Open && !m.cause:
+		t.Fatal("open without a cause, and not forced")
 	case (n == door.ForcedOpen || n == door.HeldOpen) && !m.sounder:
 		t.Fatalf("%v in silence", n)
 	case m.warned && n != door.Open && n != door.HeldOpen || n == door.HeldOpen && !m.warned:

@@ -39,7 +39,8 @@ func TestOperator(t *testing.T) {
 			31.8s`},
 		{"never swings at a locked door", with(func(c *door.Config) { c.Operator, c.Strike = door.OperatorAll, 400*time.Millisecond }), `
 			1 grant 1: unlock, unlocked
-			1.4 tick:  lock, lapse 1, locked
+			1.4 tick:  lock, locked
+			1.42 tick: lapse 1
 			never`},
 		{"for those who need it", operatorSome, `
 			1 grant 1:          unlock, unlocked
@@ -62,7 +63,8 @@ func TestOperator(t *testing.T) {
 			7s`},
 		{"cancelled before it swings", operator, `
 			1 grant 1:     unlock, unlocked
-			1.2 cancelled: lock, lapse 1, locked
+			1.2 cancelled: lock, locked
+			1.22 tick:     lapse 1
 			never`},
 		{"cancelled while an exit's strike runs", operatorSome, `
 			1 grant 1 exit:      unlock, unlocked

@@ -34,7 +34,8 @@ func (m *model) event(t *rapid.T) door.Event {
 	if wake, ok := m.state.Wake(); ok && rapid.Bool().Draw(t, "in time") {
 		e.At = wake
 	} else {
-		e.At += time.Duration(rapid.IntRange(0, 120).Draw(t, "later")) * 100 * time.Millisecond
+		unit := rapid.SampledFrom([]time.Duration{time.Millisecond, 100 * time.Millisecond}).Draw(t, "unit")
+		e.At += time.Duration(rapid.IntRange(0, 120).Draw(t, "later")) * unit
 		e.Kind = rapid.SampledFrom([]door.Kind{door.Granted, door.Granted, door.Granted, door.Shunt, door.Opened, door.Opened, door.Closed, door.Closed,
 			door.Tick, door.AtStart, door.Cancelled, door.Hold, door.Unhold, door.Unhold}).Draw(t, "kind")
 	}
@@ -133,6 +134,40 @@ func TestTicksAddNothing(t *testing.T) {
 		if direct, _ := door.Step(m.c, m.state, e); direct != ticked {
 			t.Fatalf("after %v at %v\nwith a tick at %v: %+v\nwithout: %+v", e.Kind, e.At, between, ticked, direct)
 		}
+	})
+}
+
+// TestContactComesAndGoes: a line that is cut and mended takes back no passage:
+// each grant ends once, and nobody waits at a door without a contact.
+func TestContactComesAndGoes(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(drawConfig(t))
+		settled := map[uint64]int{}
+		step := func(e door.Event) {
+			var actions []door.Action
+			m.state, actions = door.Step(m.c, m.state, e)
+			m.now = e.At
+			for _, a := range actions {
+				if a.Do == door.Enter || a.Do == door.Lapse {
+					settled[a.Grant.Seq]++
+				}
+			}
+			if m.c.HasContact {
+				return
+			}
+			for i := uint64(1); i <= m.seq; i++ {
+				if settled[i] != 1 {
+					t.Fatalf("without a contact grant %d was settled %d times", i, settled[i])
+				}
+			}
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			m.c.HasContact = rapid.IntRange(0, 4).Draw(t, "contact") > 0
+			step(m.event(t))
+		}
+		m.c.HasContact = false
+		step(door.Event{At: m.now, Kind: door.Tick})
 	})
 }
 

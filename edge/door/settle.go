@@ -44,6 +44,9 @@ func (s Settle) Start(line Line) Settle { return Settle{told: line, now: line} }
 // Line is what counts.
 func (s Settle) Line() Line { return s.told }
 
+// Raw is what the line says now, which need not count yet.
+func (s Settle) Raw() Line { return s.now }
+
 // Active reports whether the line counts as active; cut and shorted it is not.
 func (s Settle) Active() bool { return s.told == LineActive }
 

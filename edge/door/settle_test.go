@@ -151,6 +151,9 @@ func TestSettleProperties(t *testing.T) {
 			if l != last.line {
 				history = append(history, stretch{l, now, now})
 			}
+			if s.Raw() != l {
+				t.Fatalf("says %v now, not %v", s.Raw(), l)
+			}
 			want := first
 			for _, h := range history {
 				if h.to-h.from >= hold {

@@ -17,7 +17,8 @@ type State struct {
 
 	entry, kept strike        // what keeps it unlocked for a time
 	untilClosed bool          // RelockClose: the door's closing ends both
-	shunt       time.Duration // an opening before this is expected
+	shunt       time.Duration // the next opening is expected, if it comes before this
+	grace       time.Duration // an opening before this began before the lock went shut
 	warn, held  time.Duration // while counting: warn then, report then
 	swing       swing
 
@@ -34,9 +35,13 @@ func (s State) Unlocked() bool { return s.unlocked }
 // IsOpen reports whether the door stands open, by its contact.
 func (s State) IsOpen() bool { return s.open }
 
+// Shunted reports whether an opening is expected that no grant has to precede:
+// a Shunt that no opening has used up yet, and that is not over.
+func (s State) Shunted(at time.Duration) bool { return at < s.shunt }
+
 // Deadline is when the lock goes shut by itself; ok is false while it is held
 // unlocked, and while it is shut.
-func (s State) Deadline() (at time.Duration, ok bool) {
+func (s *State) Deadline() (at time.Duration, ok bool) {
 	if s.holds != 0 || !s.unlocked {
 		return 0, false
 	}
@@ -44,14 +49,17 @@ func (s State) Deadline() (at time.Duration, ok bool) {
 }
 
 // Wake is when a Tick is owed; ok is false if no time matters now.
-func (s State) Wake() (at time.Duration, ok bool) {
+func (s *State) Wake() (at time.Duration, ok bool) {
 	owe := func(t time.Duration) {
 		if !ok || t < at {
 			at, ok = t, true
 		}
 	}
-	if until := s.until(); until > 0 {
+	switch until := s.until(); {
+	case until > 0:
 		owe(until)
+	case s.waiting > 0:
+		owe(s.grace) // they lapse then
 	}
 	if s.counting() {
 		if s.warning {

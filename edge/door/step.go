@@ -10,9 +10,9 @@ import (
 // opening after the deadline pass as a grant's.
 func Step(c Config, s State, e Event) (State, []Action) {
 	m := machine{c: c, s: s, now: e.At}
-	m.settle()
+	m.settle(s.until())
 	m.take(e)
-	m.settle()
+	m.settle(m.now)
 	return m.s, m.actions
 }
 
@@ -57,7 +57,7 @@ func (m *machine) take(e Event) {
 	case Shunt:
 		m.s.shunt = max(m.s.shunt, m.now+m.c.Strike)
 	case Opened:
-		m.opened(m.s.unlocked || m.s.shunt > 0)
+		m.opened(m.s.unlocked || m.s.shunt > 0 || m.s.grace > 0)
 	case Closed:
 		m.closed()
 	case AtStart:
@@ -141,7 +141,7 @@ func (m *machine) opened(expected bool) {
 	if m.s.open || !m.c.HasContact {
 		return
 	}
-	m.s.open, m.s.forced = true, !expected
+	m.s.open, m.s.forced, m.s.shunt = true, !expected, 0
 	for _, g := range m.s.pending[:m.s.waiting] {
 		m.s.long = m.s.long || g.Extended
 	}
@@ -186,7 +186,9 @@ func (m *machine) closed() {
 
 func (m *machine) cancel() {
 	m.s.entry = strike{}
-	m.settlePending(Lapse, func(g Grant) bool { return !g.kept() })
+	if m.s.holds != 0 || m.s.kept.end > 0 {
+		m.settlePending(Lapse, func(g Grant) bool { return !g.kept() })
+	} // else the lock goes shut, and all wait for what its contact still has to tell
 	if !m.s.swing.kept {
 		m.s.swing = swing{}
 	}
@@ -217,8 +219,9 @@ func (m *machine) unhold(by Holding) {
 
 func (m *machine) strikes() [2]*strike { return [...]*strike{&m.s.entry, &m.s.kept} }
 
-// settle ends what is over, and drives and tells what differs from before.
-func (m *machine) settle() {
+// settle ends what is over, and drives and tells what differs from before. If
+// that shuts the lock, shut is when it ought to have been shut.
+func (m *machine) settle(shut time.Duration) {
 	s := &m.s
 	for _, k := range m.strikes() {
 		if k.end <= m.now {
@@ -229,10 +232,19 @@ func (m *machine) settle() {
 		s.shunt = 0
 	}
 	running := s.until() > 0
-	if !running {
-		m.settlePending(Lapse, func(Grant) bool { return true })
-	}
 	unlocked := s.holds != 0 || running
+	if s.unlocked && !unlocked && !s.stopped {
+		s.grace = shut + SettleTime
+	}
+	if s.stopped || s.grace <= m.now {
+		s.grace = 0
+	}
+	switch {
+	case !running && s.grace == 0:
+		m.settlePending(Lapse, func(Grant) bool { return true })
+	case !m.c.HasContact: // its line was cut since: assumed from now on
+		m.settlePending(Enter, func(Grant) bool { return true })
+	}
 	if !unlocked || m.now >= s.swing.off {
 		s.swing = swing{}
 	}

@@ -27,7 +27,7 @@ var commands = map[string]func(*story, *args){
 	"power": power,    // power cut [kept], back: what waits for the disk is lost, or was kept
 	"stop":  stop,     // the service is stopped
 	"clock": setClock, // clock ntp, rtc, floor, unknown; clock set T; clock signed T: the latest time that an author signed
-	"disk":  setDisk,  // disk ok; slow: it does not answer until it is ok or fails; fails; fails kept: it has the record, and says it has not
+	"disk":  setDisk,  // disk ok; slow: it does not answer until it is ok or fails; fails; fails last: it loses the last record that waits; fails kept: it has the record, and says it has not
 
 	// Wires.
 	"wired":   wired,   // wired DOOR [fail-safe] [no-contact] [operator], before the start
@@ -42,7 +42,7 @@ var commands = map[string]func(*story, *args){
 	"tap":        tap,      // tap WHO DOOR [exit]
 	"code":       code,     // code WHO DOOR [exit] [door]: for the node, or this door; [made DURATION], [again]
 	"stranger":   stranger, // stranger DOOR [exit]: a key that nobody delegated
-	"pin":        pin,      // pin DOOR right, wrong, duress, none
+	"pin":        pin,      // pin DOOR right, wrong, duress, none; [checked DURATION]: so long that takes
 	"look":       look,     // how the doors are
 	"inside":     inside,   // inside ZONE: how many are
 	"people":     people,   // people WHO=CLASS …: they are admitted
@@ -235,13 +235,13 @@ func setClock(s *story, a *args) {
 			a.fail("no clock is %q", word)
 		}
 		if s.panel != nil {
-			s.step(panel.Changed{Basis: s.basis})
+			s.changed()
 		}
 	}
 }
 
 func setDisk(s *story, a *args) {
-	s.disk, s.kept = a.next(), a.has("kept")
+	s.disk, s.kept, s.last = a.next(), a.has("kept"), a.has("last")
 	if s.disk != "ok" && s.disk != "slow" && s.disk != "fails" {
 		a.fail("no disk is %q", s.disk)
 	}
@@ -313,9 +313,23 @@ func own(name string, levels map[string]door.Line) func(*story, *args) {
 }
 
 func tap(s *story, a *args) {
-	h := s.holder(a.who())
+	who, name := a.who(), a.door()
+	h, key := s.holder(who), keyOf(who)
+	s.taps++
+	c := passport.Challenge{
+		Community: community, Place: passport.TapPlace(gatewayKey, passport.DoorTarget(casa, name)), Time: uint64(s.now.Unix()), Nonce: [32]byte{31: byte(s.taps)},
+	}
+	sig, err := key.Sign(c.Sum())
+	if err != nil {
+		a.fail("%v", err)
+	}
+	t, err := passport.NewTap(c, key.Key(), sig)
+	if err != nil {
+		a.fail("%v", err)
+	}
+	raw, _ := t.MarshalBinary() // it returns no error
 	s.step(panel.Presented{
-		Door: a.door(), Mode: "tap", Holder: h, Raw: []byte("a tap"),
+		Door: name, Mode: "tap", Holder: h, Raw: raw,
 		Presentation: access.Presentation{Mode: passport.ModeTap, Exit: a.has("exit")},
 	})
 }
@@ -335,8 +349,11 @@ func code(s *story, a *args) {
 		}
 		nonce := w.Nonce
 		binary.BigEndian.PutUint64(nonce[8:], binary.BigEndian.Uint64(nonce[8:])+1)
-		w = passport.WindowStatement{Passport: who, Target: target, Start: uint32(made.Unix()), Length: 20, Nonce: nonce}.
-			Window(h.KeyID, passport.Signature{0: 1, 32: 1})
+		var err error
+		w, err = passport.SignWindow(keyOf(who), passport.WindowStatement{Community: community, Passport: who, Target: target, Start: uint32(made.Unix()), Length: 20, Nonce: nonce})
+		if err != nil {
+			a.fail("%v", err)
+		}
 		s.codes[who] = w
 	}
 	raw, err := w.MarshalBinary()
@@ -364,11 +381,16 @@ func pin(s *story, a *args) {
 	if !ok {
 		a.fail("a PIN is right, wrong, duress or none")
 	}
-	if d, _ := s.panel.Door(name); d.AwaitsPin == 0 {
+	d, _ := s.panel.Door(name)
+	if d.AwaitsPin == 0 {
 		s.note("%s: nobody's PIN is waited for", name)
 		return
 	}
-	s.step(panel.Typed{Door: name, Pin: p})
+	if a.has("checked") { // slowly
+		s.step(panel.Entered{Door: name, Wait: d.Wait})
+		s.wait(a.duration())
+	}
+	s.step(panel.Typed{Door: name, Wait: d.Wait, Pin: p})
 }
 
 func look(s *story, _ *args) {

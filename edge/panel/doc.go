@@ -23,6 +23,10 @@
 // time is the panel's own clock: milliseconds that run with the monotonic clock
 // between two ClockSteps.
 //
+// Those who go in together, as two persons or with an escort, go in by one
+// opening: where one of their decisions has to be durable first, all are, or
+// nobody is let in.
+//
 // The panel verifies no signature and finds no holder: whoever presents has done
 // that.
 package panel

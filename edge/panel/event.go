@@ -7,6 +7,7 @@ import (
 	"tombolo/edge/access"
 	"tombolo/edge/door"
 	"tombolo/edge/policy"
+	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
 
@@ -28,7 +29,10 @@ type Event interface{ event() }
 type Started struct{ Basis *access.Basis }
 
 // Changed says that the ledgers, or the trust in the clock, have changed.
-type Changed struct{ Basis *access.Basis }
+type Changed struct {
+	Basis   *access.Basis
+	Holders map[passport.KeyID]access.Holder // under the new Basis, those of Waiting
+}
 
 // Presented is somebody at a reader.
 type Presented struct {
@@ -40,10 +44,19 @@ type Presented struct {
 	Raw []byte // the signed presentation, if its signature holds: then Holder is known
 }
 
+func (p *Presented) who() passport.ID { return p.Holder.Delegation.Passport }
+
+// Entered says that a PIN was typed in time, and that Typed follows once it has
+// been checked, which may take as long again.
+type Entered struct {
+	Door string
+	Wait uint64 // see Door
+}
+
 // Typed is what came of a PIN that AwaitsPin asked for.
 type Typed struct {
 	Door string
-	Exit bool
+	Wait uint64 // see Door: who has presented since is not answered by it
 	Pin  access.Pin
 }
 
@@ -69,12 +82,14 @@ type ClockSet struct{ From, To int64 }
 // Ticked says that time has passed.
 type Ticked struct{}
 
-// Stopped locks every door for good.
+// Stopped locks every door for good, but those that fire has released: they are
+// left to their wires.
 type Stopped struct{}
 
 func (Started) event()   {}
 func (Changed) event()   {}
 func (Presented) event() {}
+func (Entered) event()   {}
 func (Typed) event()     {}
 func (Moved) event()     {}
 func (Recorded) event()  {}
@@ -144,8 +159,8 @@ func (o Output) String() string { return outputNames[o] }
 // Action is one thing to do. Actions come in the order in which they are to be
 // done: first all that drives a relay, so that nothing that may wait stands
 // between a decision and the lock, then what is shown and recorded, causes
-// before effects. What has to be durable first comes alone: the lock moves once
-// Recorded has answered.
+// before effects. What has to be durable first comes without its effects: the lock
+// moves once Recorded has answered for all who go in together.
 type Action struct {
 	Do        Do
 	Door      string

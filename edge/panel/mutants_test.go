@@ -22,7 +22,7 @@ func TestMutants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	patches, err := filepath.Glob("testdata/mutants/*.patch")
+	patches, err := filepath.Glob("../../testdata/mutants/*.patch")
 	if err != nil || len(patches) < 20 {
 		t.Fatalf("%d mutants (%v), want at least 20", len(patches), err)
 	}

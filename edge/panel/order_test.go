@@ -33,6 +33,7 @@ func expires(s *story, a *args) {
 
 func setPolicy(s *story, a *args) {
 	if a.has("none") {
+		s.gone = true
 		s.change(func(b *access.Basis) { b.Policy, b.Lockdowns = nil, nil })
 		return
 	}

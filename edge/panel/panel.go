@@ -47,14 +47,14 @@ type Panel struct {
 	presence *access.Presence
 	codes    *access.Codes
 	seq      uint64
+	waits    uint64 // PINs that were waited for
 	fire     bool
-	opening  map[uint64]opening // decisions that wait to be durable
-	second   int64              // Unix seconds that schedules and lockdowns were last looked at
+	used     func(ledger.PassID) uint32 // presence.Used, made once
+	opening  map[uint64]*opening        // by the decisions that are not durable yet
+	second   int64                      // Unix seconds that schedules and lockdowns were last looked at
 	stopped  bool
-	follows  bool          // a Replay: people are remembered by what stands in the log, not by what is made again
-	spending ledger.PassID // a Replay: the log has spent an entry for the decision that is made again
-
-	usedFunc func(ledger.PassID) uint32 // used, made once
+	moving   bool // a Replay asks what is so while some partner's contact moves, which no log tells
+	follows  bool // a Replay: the log says who is let in, and people are remembered by it alone
 
 	// Of the step that is being taken.
 	drives []Action
@@ -72,13 +72,12 @@ type panelDoor struct {
 
 	pin        *waiting // somebody whose PIN is waited for
 	company    *waiting // somebody who waits for a second person or an escort
-	pair       pair     // who has just completed company
-	escort     pair     // who may escort and was let in last
+	escort     *escort  // who may escort and was let in last
 	lockedDown bool
 	warns      bool             // it is left open
 	shown      [2]policy.Signal // again and again, on the way in and out
 	scheduled  bool             // held by its schedule
-	fired      bool             // held by fire
+	fired      bool             // held by fire, until it is over
 }
 
 type line struct {
@@ -90,35 +89,38 @@ type line struct {
 // waiting is a presentation that lacks something.
 type waiting struct {
 	Presented
-	until time.Duration
+	until   time.Duration
+	with    *letIn // who has just been let in and takes this one along
+	second  bool   // waits for a second person, not for an escort
+	number  uint64 // of who types a PIN
+	checked bool   // it was typed in time, and is being checked
 }
 
-type pair struct {
-	passport passport.ID
-	at       time.Duration
-	ok       bool
+// letIn is somebody who was let in just now.
+type letIn struct {
+	at      time.Duration
+	escorts bool
+	opening *opening // that they wait for, or nil
 }
 
-// opening is a grant that waits for its record.
-type opening struct {
-	door       *panelDoor
-	grant      door.Grant
-	who        passport.ID
-	decision   *ledger.Decision
-	generation uint64
-	code       passport.Window // or the zero Window
+// escort may bring others in, until nobody has passed by their grant or they go
+// out again.
+type escort struct {
+	Presented
+	at  time.Duration
+	seq uint64 // of their grant
 }
 
 // New makes a panel. Nothing moves before Started.
 func New(cfg Config) *Panel {
 	p := &Panel{
 		cfg: cfg, byName: map[string]*panelDoor{}, basis: &access.Basis{}, presence: cfg.Presence,
-		codes: access.NewCodes(cfg.Reached), opening: map[uint64]opening{},
+		codes: access.NewCodes(cfg.Reached), opening: map[uint64]*opening{},
 	}
 	if p.presence == nil {
 		p.presence = access.NewPresence()
 	}
-	p.usedFunc = p.used
+	p.used = p.presence.Used
 	for _, name := range slices.Sorted(maps.Keys(cfg.Doors)) {
 		d := &panelDoor{name: name, hw: cfg.Doors[name]}
 		p.doors = append(p.doors, d)
@@ -154,9 +156,11 @@ func (p *Panel) step(m Moment, e Event) {
 	p.tick(before)
 	switch e := e.(type) {
 	case Changed:
-		p.change(m, e.Basis)
+		p.change(m, e.Basis, e.Holders)
 	case Presented:
 		p.presented(m, &e)
+	case Entered:
+		p.entered(m, e)
 	case Typed:
 		p.typed(m, e)
 	case Moved:
@@ -179,224 +183,14 @@ func (p *Panel) start(m Moment, b *access.Basis) {
 		boot.Policy = b.Policy.Version
 	}
 	p.record(m, boot)
-	p.change(m, b)
+	p.change(m, b, nil)
 }
-
-// change takes new rules. Who waits for a PIN or for company presents again:
-// their key may have been revoked.
-func (p *Panel) change(m Moment, b *access.Basis) {
-	again := b.Generation != p.basis.Generation
-	p.basis, p.trust = b, m.Clock.Trust
-	p.record(m, basisBody(b, m.Clock.Trust))
-	for _, d := range p.doors {
-		d.policy = p.policyDoor(d.name)
-		d.configure()
-		d.partners = d.partners[:0]
-		if d.policy != nil {
-			for _, name := range d.policy.Partners {
-				if partner := p.byName[name]; partner != nil {
-					d.partners = append(d.partners, partner)
-				}
-			}
-		}
-		if again {
-			p.sendAway(m, d)
-		}
-	}
-	p.second = m.Clock.Now.Unix()
-	p.look(m)
-	p.fires(m)
-}
-
-// sendAway ends what is waited for at a door.
-func (p *Panel) sendAway(m Moment, d *panelDoor) {
-	d.escort, d.pair = pair{}, pair{}
-	if d.company != nil { // it is recorded as waiting
-		p.show(d, d.company.Exit, policy.SignalDenied)
-		d.company = nil
-	}
-	if w := d.pin; w != nil {
-		d.pin = nil
-		w.Refused = access.Again
-		p.decided(m, d, &w.Presented, access.Verdict{Reason: access.Again})
-	}
-}
-
-func basisBody(b *access.Basis, t access.Trust) *ledger.Basis {
-	body := &ledger.Basis{Clock: t.String(), Sources: b.Sources[:min(len(b.Sources), ledger.MaxSources)]}
-	if b.Policy != nil {
-		hash := b.Policy.Hash()
-		body.Policy, body.Hash = b.Policy.Version, hash[:]
-	}
-	return body
-}
-
-// policyDoor is the door in the policy, or nil if the policy does not give it to
-// this gateway.
-func (p *Panel) policyDoor(name string) *policy.Door {
-	if p.basis.Policy == nil {
-		return nil
-	}
-	d := p.basis.Policy.Doors[name]
-	if d == nil || d.Gateway != p.cfg.Gateway {
-		return nil
-	}
-	return d
-}
-
-// blind: the contact's line is cut or shorted, so that nobody can tell whether the
-// door is open.
-func (d *panelDoor) blind() bool {
-	contact := d.lines[Contact].settle.Line()
-	return contact == door.LineCut || contact == door.LineShorted
-}
-
-// configure tells the door's machine what holds now. A contact that cannot tell is
-// none: a grant is then taken for an entry, or anti-passback would end with a wire.
-func (d *panelDoor) configure() {
-	d.cfg = configOf(d.policy, Hardware{FailSafe: d.hw.FailSafe, Contact: d.hw.Contact && !d.blind()})
-}
-
-func configOf(d *policy.Door, hw Hardware) door.Config {
-	if d == nil {
-		return door.Config{
-			Strike: defaultStrike, ExtendedStrike: defaultStrike,
-			HeldOpen: defaultHeldOpen, ExtendedHeldOpen: defaultHeldOpen, HasContact: hw.Contact,
-		}
-	}
-	return door.Config{
-		Strike: d.Strike, ExtendedStrike: d.ExtendedStrike, HeldOpen: d.HeldOpen, ExtendedHeldOpen: d.ExtendedHeldOpen,
-		PreAlarm: d.PreAlarm, Relock: relocks[d.Relock], Operator: operators[d.Operator], HasContact: hw.Contact,
-	}
-}
-
-var (
-	relocks = [...]door.Relock{
-		policy.RelockTimer: door.RelockTimer, policy.RelockOpen: door.RelockOpen, policy.RelockClose: door.RelockClose,
-	}
-	operators = [...]door.Operator{
-		policy.OperatorAll: door.OperatorAll, policy.OperatorExtended: door.OperatorExtended, policy.OperatorNever: door.OperatorNever,
-	}
-)
 
 func (p *Panel) stop(m Moment) {
 	for _, d := range p.doors {
 		p.door(m, d, door.Event{Kind: door.Stopped}, nil)
 	}
 	p.stopped = true
-}
-
-// Wake is when Ticked is owed; ok is false if no time matters but the second.
-func (p *Panel) Wake() (at time.Duration, ok bool) {
-	at = never
-	for _, d := range p.doors {
-		if t, owed := d.state.Wake(); owed {
-			at = min(at, t)
-		}
-		for _, w := range [...]*waiting{d.pin, d.company} {
-			if w != nil {
-				at = min(at, w.until)
-			}
-		}
-		for i := range d.lines {
-			if t, owed := d.lines[i].settle.Wake(); owed {
-				at = min(at, t)
-			}
-		}
-	}
-	for i := range p.own {
-		if t, owed := p.own[i].settle.Wake(); owed {
-			at = min(at, t)
-		}
-	}
-	return at, at != never
-}
-
-// tick does what has come due, whatever the event.
-func (p *Panel) tick(m Moment) {
-	for _, d := range p.doors {
-		for i := range d.lines {
-			p.rest(m, d, Input(i), &d.lines[i])
-		}
-		if at, owed := d.state.Wake(); owed && m.Up >= at {
-			p.door(m, d, door.Event{Kind: door.Tick}, nil)
-		}
-	}
-	for _, d := range p.doors { // once no lock is open that should be shut by now
-		if w := d.pin; w != nil && m.Up >= w.until {
-			p.typed(m, Typed{Door: d.name, Exit: w.Exit, Pin: access.PinTooLate})
-		}
-		if w := d.company; w != nil && m.Up >= w.until {
-			d.company = nil
-			p.show(d, w.Exit, policy.SignalDenied)
-		}
-	}
-	for i := range p.own {
-		p.rest(m, nil, Input(i), &p.own[i])
-	}
-	if now := m.Clock.Now.Unix(); now != p.second {
-		p.second = now
-		p.look(m)
-	}
-}
-
-// look holds schedules and lockdowns against the time.
-func (p *Panel) look(m Moment) {
-	for _, d := range p.doors {
-		down := p.basis.LockedDown(d.name, m.Clock)
-		begins := down && !d.lockedDown
-		if down != d.lockedDown {
-			d.lockedDown = down
-			state := "lockdown"
-			if !down {
-				state = "lockdown-over"
-			}
-			p.record(m, &ledger.DoorState{Door: d.name, State: state})
-		}
-		if want := p.isFree(m, d); want != d.scheduled {
-			d.scheduled = want
-			p.door(m, d, holding(door.HoldSchedule, want), nil)
-		}
-		if begins {
-			// Whatever an entry was granted before. What exits and homes have runs on,
-			// and so does what the lockdown itself lets through from now on.
-			p.door(m, d, door.Event{Kind: door.Cancelled}, nil)
-		}
-	}
-}
-
-// isFree reports whether a door's schedule holds it unlocked.
-func (p *Panel) isFree(m Moment, d *panelDoor) bool {
-	if d.policy == nil || d.lockedDown || d.policy.Unlock.Never() || !m.Clock.Trust.Meets(d.policy.Clock) {
-		return false
-	}
-	open, _ := d.policy.Unlock.At(m.Clock.Now)
-	if !open || !d.policy.FirstIn {
-		return open
-	}
-	begin, _, ok := d.policy.Unlock.Period(m.Clock.Now)
-	at := p.presence.EnteredAt(d.name)
-	return ok && at > 0 && at >= begin.UnixMilli() // hours without a beginning wait for somebody, too
-}
-
-func holding(h door.Holding, on bool) door.Event {
-	if on {
-		return door.Event{Kind: door.Hold, Hold: h}
-	}
-	return door.Event{Kind: door.Unhold, Hold: h}
-}
-
-// fires releases what the policy names, as long as there is fire.
-func (p *Panel) fires(m Moment) {
-	for _, d := range p.doors {
-		if want := p.fire && d.policy != nil && d.policy.FireRelease; want != d.fired {
-			d.fired = want
-			p.door(m, d, holding(door.HoldFire, want), nil)
-			if !want && d.lockedDown { // an open door is given no time to be closed in
-				p.door(m, d, door.Event{Kind: door.Cancelled}, nil)
-			}
-		}
-	}
 }
 
 // door feeds a door's machine and says what it does; first stands in the log
@@ -409,9 +203,13 @@ func (p *Panel) door(m Moment, d *panelDoor, e door.Event, first ledger.Body) {
 		p.record(m, first)
 	}
 	cameIn := false
+	left := e.Kind == door.Stopped && d.fired // to its wires: nobody is locked in by a stop
 	for _, a := range actions {
 		switch a.Do {
 		case door.Unlock, door.Lock:
+			if left {
+				continue
+			}
 			p.drive(d, Lock, a.Do == door.Unlock)
 		case door.OperatorOn, door.OperatorOff:
 			p.drive(d, Operator, a.Do == door.OperatorOn)
@@ -419,8 +217,14 @@ func (p *Panel) door(m Moment, d *panelDoor, e door.Event, first ledger.Body) {
 			p.drive(d, Sounder, a.Do == door.SounderOn)
 		case door.Enter, door.Lapse:
 			p.record(m, &ledger.Passage{Seq: a.Grant.Seq, Door: d.name, Exit: a.Grant.Exit, Entered: a.Do == door.Enter})
+			if a.Do == door.Lapse && d.escort != nil && d.escort.seq == a.Grant.Seq {
+				d.escort = nil
+			}
 			cameIn = cameIn || a.Do == door.Enter && !a.Grant.Exit
 		case door.Change:
+			if left {
+				continue
+			}
 			p.record(m, &ledger.DoorState{Door: d.name, State: a.Name.String()})
 		case door.Warn, door.Calm:
 			d.warns = a.Do == door.Warn
@@ -436,35 +240,6 @@ func (p *Panel) drive(d *panelDoor, o Output, on bool) {
 		on = on != d.hw.FailSafe
 	}
 	p.drives = append(p.drives, Action{Do: Drive, Door: d.name, Output: o, Energised: on})
-}
-
-// show shows a signal at a reader, once.
-func (p *Panel) show(d *panelDoor, exit bool, s policy.Signal) {
-	p.told = append(p.told, Action{Do: Show, Door: d.name, Exit: exit, Signal: s})
-}
-
-// settleSignals shows what readers show while nothing happens.
-func (p *Panel) settleSignals() {
-	for _, d := range p.doors {
-		for side, exit := range [...]bool{false, true} {
-			if s := d.idle(exit); s != d.shown[side] {
-				d.shown[side] = s
-				p.told = append(p.told, Action{Do: Show, Door: d.name, Exit: exit, Signal: s, Loop: true})
-			}
-		}
-	}
-}
-
-func (d *panelDoor) idle(exit bool) policy.Signal {
-	for _, w := range [...]*waiting{d.pin, d.company} {
-		if w != nil && w.Exit == exit {
-			return policy.SignalWait
-		}
-	}
-	if d.warns {
-		return policy.SignalLeftOpen
-	}
-	return policy.SignalNone
 }
 
 // record appends to the door log; people are remembered by what stands there.
@@ -485,6 +260,7 @@ type Door struct {
 	LockedDown bool
 	AwaitsPin  passport.ID // whose PIN is waited for, or 0
 	PinExit    bool        // on which side
+	Wait       uint64      // which presentation that is, for Entered and Typed
 }
 
 // Door shows a door; ok is false if the panel has none of that name.
@@ -495,9 +271,30 @@ func (p *Panel) Door(name string) (_ Door, ok bool) {
 	}
 	out := Door{State: d.state, LockedDown: d.lockedDown}
 	if d.pin != nil {
-		out.AwaitsPin, out.PinExit = d.pin.Holder.Delegation.Passport, d.pin.Exit
+		out.AwaitsPin, out.PinExit, out.Wait = d.pin.who(), d.pin.Exit, d.pin.number
 	}
 	return out, true
+}
+
+// Waiting are the keys of those whose holders a Changed has to bring along, as
+// they are still at a door.
+func (p *Panel) Waiting() (keys []passport.KeyID) {
+	for _, d := range p.doors {
+		for _, w := range [...]*waiting{d.pin, d.company} {
+			if w != nil {
+				keys = append(keys, w.Holder.KeyID)
+			}
+		}
+		if d.escort != nil {
+			keys = append(keys, d.escort.Holder.KeyID)
+		}
+	}
+	for _, o := range p.opening {
+		for _, g := range o.grants {
+			keys = append(keys, g.by.Holder.KeyID)
+		}
+	}
+	return keys
 }
 
 // Basis is what decisions are made on now.

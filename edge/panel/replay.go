@@ -26,25 +26,38 @@ type Logged struct {
 	Body  ledger.Body
 }
 
-// Outcome is one decision, as it was made and as it is made again.
+// Outcome is one decision, as it was made and as it is made again; or with a nil
+// Decision and a Note an entry that no gateway writes.
 type Outcome struct {
 	Logged
 	Decision *ledger.Decision
 	Again    access.Verdict
 	Same     bool
 	// Note says why a decision was not made again, or is empty: what was refused
-	// before anybody was known depends on a signature that is not kept.
+	// before anybody was known depends on a signature that is not kept, and what
+	// nobody has signed for is no decision of the gateway's.
 	Note string
 }
 
-// Replay makes the decisions of a door log again, from a Boot on. cfg is the
-// gateway's, with what it remembered before that Boot. Each decision is made on
-// what the log says had happened before it, so that one difference makes no
-// others: with the policy of the time all are the same; with another those
-// differ that it changes. An error ends it.
-func Replay(cfg Config, w World, log iter.Seq2[Logged, error]) iter.Seq2[Outcome, error] {
+// ReplayConfig is a gateway's, with what it remembered before the Boot.
+type ReplayConfig struct {
+	Config
+	Community passport.CommunityID
+	Key       [32]byte // the gateway's: cards' challenges are bound to it
+}
+
+// Replay makes the decisions of a door log again, from a Boot on. Each decision
+// is made on what the log says had happened before it, so that one difference
+// makes no others: with the policy of the time all are the same; with another
+// those differ that it changes, and with any those that no signed presentation
+// stands behind. An error ends it.
+func Replay(cfg ReplayConfig, w World, log iter.Seq2[Logged, error]) iter.Seq2[Outcome, error] {
+	return again(&replay{cfg: cfg.Config, world: w, proves: cfg.proves}, log)
+}
+
+func again(r *replay, log iter.Seq2[Logged, error]) iter.Seq2[Outcome, error] {
 	return func(yield func(Outcome, error) bool) {
-		r := &replay{cfg: cfg, world: w}
+		cfg := r.cfg
 		if !cfg.Reached.IsZero() {
 			r.reached = cfg.Reached.UnixMilli()
 		}
@@ -69,13 +82,15 @@ func Replay(cfg Config, w World, log iter.Seq2[Logged, error]) iter.Seq2[Outcome
 type replay struct {
 	cfg     Config
 	world   World
+	proves  func(*Presented, *ledger.Decision) error
 	panel   *Panel // nil before the first Boot
 	began   int64  // Unix ms: when Up was 0, by the clock as it is set now
 	reached int64  // the latest time of any entry, Unix ms
 	trust   access.Trust
-	booted  bool                     // a Boot came, and not yet its Basis
-	passes  map[uint64]ledger.PassID // spent for decisions that have not been met yet
-	due     []*ledger.Decision       // made again by an input, and not yet met in the log
+	booted  bool                        // a Boot came, and not yet its Basis
+	last    *ledger.Basis               // of this run
+	passes  map[uint64]*ledger.PassUsed // for decisions that have not been met yet
+	due     []*ledger.Decision          // made again by an input, and not yet met in the log
 }
 
 // maxBack is how far ahead of a start the log may be before its clock is taken to
@@ -100,11 +115,11 @@ func (r *replay) entry(e Logged) (out []Outcome, err error) {
 	m := r.moment(e.Time)
 	switch b := e.Body.(type) {
 	case *ledger.Basis:
-		err = r.basis(m, b)
+		out, err = r.basis(m, e, b)
 	case *ledger.Line:
 		r.line(m, b)
 	case *ledger.PassUsed:
-		r.passes[b.Seq] = b.Pass // the decision comes next, but for what was recorded while it waited
+		r.passes[b.Seq] = b // the decision comes next, but for what was recorded while it waited
 	case *ledger.Opening:
 		r.step(m, Recorded{Seq: b.Seq, OK: true})
 	case *ledger.Decision:
@@ -115,11 +130,24 @@ func (r *replay) entry(e Logged) (out []Outcome, err error) {
 	if _, caused := e.Body.(*ledger.Line); !caused {
 		out = append(r.unmet(e), out...)
 	}
-	if _, before := e.Body.(*ledger.ClockStep); e.Body != nil && !before {
-		r.panel.presence.Apply(e.Time, e.Body)
-	}
+	r.remember(e)
 	r.reached = max(r.reached, e.Time)
 	return out, err
+}
+
+// remember takes an entry, once all that it changes has been made again. What a
+// guest spends is part of the decision.
+func (r *replay) remember(e Logged) {
+	switch b := e.Body.(type) {
+	case nil, *ledger.ClockStep, *ledger.PassUsed:
+		return
+	case *ledger.Decision:
+		if used := r.passes[b.Seq]; used != nil {
+			r.panel.presence.Apply(e.Time, used)
+			delete(r.passes, b.Seq)
+		}
+	}
+	r.panel.presence.Apply(e.Time, e.Body)
 }
 
 func (r *replay) moment(at int64) Moment {
@@ -132,31 +160,66 @@ func (r *replay) moment(at int64) Moment {
 func (r *replay) boot(at int64, b *ledger.Boot) {
 	if r.panel != nil {
 		r.cfg.Presence = r.panel.presence
+		for _, used := range r.passes { // spent all the same
+			r.cfg.Presence.Apply(at, used)
+		}
 	}
 	r.cfg.Reached = time.Time{}
 	if r.reached > 0 && r.reached < at+maxBack.Milliseconds() {
 		r.cfg.Reached = time.UnixMilli(r.reached)
 	}
-	r.panel, r.began, r.booted = New(r.cfg), at, true
+	r.panel, r.began, r.booted, r.last = New(r.cfg), at, true, nil
 	r.panel.follows = true
-	r.passes = map[uint64]ledger.PassID{}
+	r.passes = map[uint64]*ledger.PassUsed{}
 	r.trust = access.ParseTrust(b.Clock)
 }
 
-func (r *replay) basis(m Moment, b *ledger.Basis) error {
+func (r *replay) basis(m Moment, e Logged, b *ledger.Basis) (out []Outcome, err error) {
 	r.trust = access.ParseTrust(b.Clock)
 	m.Clock.Trust = r.trust
+	if note := wentBack(r.last, b); note != "" {
+		out = append(out, Outcome{Logged: e, Note: note})
+	}
+	r.last = b
 	basis, err := r.world.Basis(b, m.Clock)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case r.booted:
 		r.booted = false
 		r.step(m, Started{Basis: basis})
 	default:
-		r.step(m, Changed{Basis: basis})
+		holders := map[passport.KeyID]access.Holder{}
+		for _, id := range r.panel.Waiting() {
+			if holders[id], err = r.world.ByKey(id); err != nil {
+				return nil, err
+			}
+		}
+		r.step(m, Changed{Basis: basis, Holders: holders})
 	}
-	return nil
+	return out, nil
+}
+
+// wentBack says what a Basis knows less of than the one before it in the same run:
+// ledgers only grow, and a policy is only ever followed by a later one.
+func wentBack(before, b *ledger.Basis) string {
+	if before == nil {
+		return ""
+	}
+	if b.Policy < before.Policy {
+		return fmt.Sprintf("the policy goes back from version %d to %d in mid-run", before.Policy, b.Policy)
+	}
+	sizes := map[string]int64{}
+	for _, s := range b.Sources {
+		sizes[s.Origin] = s.Size
+	}
+	for _, s := range before.Sources {
+		size, named := sizes[s.Origin]
+		if size < s.Size && (named || len(b.Sources) < ledger.MaxSources) {
+			return fmt.Sprintf("%s shrinks from %d entries to %d in mid-run", s.Origin, s.Size, size)
+		}
+	}
+	return ""
 }
 
 // step takes an event. What it decides by itself is to come next in the log.
@@ -188,12 +251,14 @@ func (r *replay) unmet(e Logged) (out []Outcome) {
 
 func (r *replay) decision(m Moment, e Logged, b *ledger.Decision) ([]Outcome, error) {
 	r.step(m, Ticked{})
-	if _, waits := r.panel.opening[b.Seq]; waits { // a second decision of one number takes the first back
+	logged, known := access.ParseReason(b.Reason)
+	grants := logged.Grants() || b.Granted
+	_, waits := r.panel.opening[b.Seq]
+	if waits && !grants { // a second decision of one number takes the first back
 		r.step(m, Recorded{Seq: b.Seq})
 		return nil, nil
 	}
 	o := Outcome{Logged: e, Decision: b}
-	logged, known := access.ParseReason(b.Reason)
 	d := r.panel.byName[b.Door]
 	switch {
 	case !known:
@@ -204,59 +269,81 @@ func (r *replay) decision(m Moment, e Logged, b *ledger.Decision) ([]Outcome, er
 		return []Outcome{o}, nil
 	case b.Mode == modeRex && len(r.due) > 0 && r.due[0].Door == b.Door:
 		r.due = r.due[1:]
-		o.Again, o.Same = access.Verdict{Reason: access.Exit}, logged == access.Exit
+		o.Again, o.Same = access.Verdict{Reason: access.Exit}, logged == access.Exit && b.Granted
 		return []Outcome{o}, nil
 	}
-	p, err := r.presented(b, logged)
+	p, err := r.presented(b)
 	if err != nil {
 		return nil, err
 	}
 	m.Age = time.Duration(b.RosterAge) * time.Second
-	switch {
+	switch proof := r.proof(p, b); {
+	case waits:
+		o.Note = "another grant with this number waits for its record"
+		return []Outcome{o}, nil
+	case b.Granted != logged.Grants():
+		o.Note = "its reason says another thing than the decision"
 	case b.Mode == modeRex:
 		o.Note = "the input would not have unlocked"
-	case p.Refused != access.None && !b.Exit:
+	case proof != nil:
+		o.Note = proof.Error()
+	case !grants && !b.Exit && (p.Raw == nil || asIs(logged)):
+		p.Refused = logged
 		o.Note = "refused before the rules were asked"
 		o.Again, o.Same = access.Verdict{Reason: logged}, true
 	default:
-		r.panel.spending = r.passes[b.Seq]
 		o.Again = r.panel.Judge(m, p)
-		r.panel.spending = ledger.PassID{}
 		o.Same = o.Again.Reason == logged
+		if logged == access.Interlock && !o.Same && r.moved(m, p) {
+			o.Again, o.Same = access.Verdict{Reason: logged}, true
+			o.Note = "a contact that moves and comes to rest as it was is not logged"
+		}
 	}
-	verdict := access.Verdict{Reason: logged, Pass: r.passes[b.Seq]}
-	delete(r.passes, b.Seq)
+	verdict := access.Verdict{Reason: logged}
+	if used := r.passes[b.Seq]; used != nil {
+		verdict.Pass = used.Pass
+	}
 	r.panel.take(m, d, p, verdict, b)
 	return []Outcome{o}, nil
 }
 
-// presented is what the record says was presented.
-func (r *replay) presented(b *ledger.Decision, logged access.Reason) (*Presented, error) {
+// moved reports whether an interlock would refuse what it does if the contact of
+// some door of it were just moving.
+func (r *replay) moved(m Moment, p *Presented) bool {
+	r.panel.moving = true
+	defer func() { r.panel.moving = false }()
+	return r.panel.Judge(m, p).Reason == access.Interlock
+}
+
+// asIs: a refusal that hangs on what no log tells.
+func asIs(r access.Reason) bool {
+	return r == access.Again || r == access.Internal || r == access.NotRecorded
+}
+
+// presented is what the record says was presented, as far as it can be read.
+func (r *replay) presented(b *ledger.Decision) (*Presented, error) {
 	p := &Presented{Door: b.Door, Presentation: access.Presentation{Exit: b.Exit}}
 	p.Mode, p.Presentation.Pin = parseMode(b.Mode)
 	if len(b.Presentation) == 0 {
-		p.Refused = logged
 		return p, nil
-	}
-	if logged == access.Again || logged == access.Internal || logged == access.NotRecorded {
-		p.Refused = logged
 	}
 	p.Raw = b.Presentation
 	p.Presentation.Mode = passport.ModeTap
 	if p.Mode == "window" {
 		p.Presentation.Mode = passport.ModeWindow
-		w, err := passport.ParseWindow(b.Presentation)
-		if err != nil {
-			return nil, fmt.Errorf("the presentation cannot be read: %w", err)
+		if w, err := passport.ParseWindow(b.Presentation); err == nil { // or there is no proof
+			target := passport.DoorTarget(r.cfg.Node, b.Door)
+			p.Window, p.ForDoor = w, w.Target == target.Short()
 		}
-		target := passport.DoorTarget(r.cfg.Node, b.Door)
-		p.Window, p.ForDoor = w, w.Target == target.Short()
+	}
+	if len(b.Key) != len(passport.KeyID{}) {
+		return p, nil
 	}
 	var err error
 	if p.Holder, err = r.world.ByKey(passport.KeyID(b.Key)); err != nil {
 		return nil, err
 	}
-	if !p.Holder.Known { // it was known: its signature was checked
+	if !p.Holder.Known {
 		p.Holder.Delegation.Passport = passport.ID(b.Passport)
 	}
 	return p, nil

@@ -12,16 +12,17 @@ import (
 // simDoor is what the simulation knows of a door: what it was asked, what the
 // relays were told, and how long it may be unlocked for that.
 type simDoor struct {
-	name   string
-	hw     panel.Hardware
-	policy *policy.Door // the basis's, nil where none gives it to this gateway
-	begun  [3]bool      // driven since the start, by panel.Output
-	driven [3]bool      // energised
-	wires  [6]simWire   // by panel.Input
-	state  string       // the last DoorState but lockdown's
-	down   bool         // by the last DoorState of a lockdown
-	locked bool         // under lockdown, as the model has it
-	held   bool         // by schedule or fire
+	name     string
+	hw       panel.Hardware
+	policy   *policy.Door // the basis's, nil where none gives it to this gateway
+	begun    [3]bool      // driven since the start, by panel.Output
+	driven   [3]bool      // energised
+	wires    [6]simWire   // by panel.Input
+	state    string       // the last DoorState but lockdown's
+	down     bool         // by the last DoorState of a lockdown
+	released bool         // by fire, until it is over
+	locked   bool         // under lockdown, as the model has it
+	held     bool         // by schedule or fire
 
 	wasUnlocked bool          // before the step
 	open, stood bool          // now, and when the step's event came
@@ -35,13 +36,14 @@ type simDoor struct {
 	entry, kept   simStrike // for entries, and for homes and exits
 	shunt, served time.Duration
 
+	shut, shutAtLeast time.Duration // when the lock went shut; no sooner than the second
+
 	pin, late, lost, company *simWait
-	pair, escort             simMet
-	granted                  map[passport.ID]bool // entries, at instant
-	instant                  time.Duration
-	two                      bool             // have to go in together, in this step
-	shown                    [2]policy.Signal // again and again
-	flashes                  map[simFlash]int // shown, less those that were to be
+	escort                   simMet
+	letIn                    map[passport.ID]bool // for whom the lock has opened, in this step
+	two                      bool                 // have to go in together, in this step
+	shown                    [2]policy.Signal     // again and again
+	flashes                  map[simFlash]int     // shown, less those that were to be
 }
 
 type simFlash struct {
@@ -73,14 +75,23 @@ func (w *simWire) broken() bool { return w.told == door.LineCut || w.told == doo
 // simWait is a presentation that waits for a PIN or for company.
 type simWait struct {
 	*panel.Presented
-	until time.Duration
+	until   time.Duration
+	with    simMet // who takes this one along
+	second  bool   // waits for a second person
+	number  uint64 // of a PIN
+	checked bool   // it was typed
 }
 
 func (w *simWait) who() passport.ID { return w.Holder.Delegation.Passport }
 
+// simMet is somebody who was let in.
 type simMet struct {
-	who passport.ID
-	at  time.Duration
+	who     passport.ID
+	by      *panel.Presented // what they presented, of an escort
+	seq     uint64           // their grant
+	at      time.Duration
+	escorts bool
+	opening *simOpening // that they wait for
 }
 
 // sees: a contact tells whether the door is open.
@@ -148,9 +159,11 @@ func (d *simDoor) opening(up time.Duration, found bool) {
 		return
 	}
 	d.open, d.counted = true, up
-	d.excused = found || d.held || up < d.shunt || up < max(d.entry.must, d.kept.must)
-	d.caused = d.excused || d.wasUnlocked
+	began, last := up-door.SettleTime, max(d.entry.must, d.kept.must, d.shutAtLeast) // it is told so much later
+	d.excused = found || d.held || up < d.shunt || !d.changed && last > 0 && began < last
+	d.caused = d.excused || d.wasUnlocked || began < d.shut
 	d.tooLate = up >= d.may()
+	d.shunt = 0
 	for _, s := range []*simStrike{&d.entry, &d.kept} {
 		s.again = 0
 		switch d.relock() {
@@ -201,7 +214,7 @@ func (d *simDoor) check(m *simModel) {
 	up := m.m.Up
 	switch {
 	case m.stopped:
-		m.require(!d.unlocked(), "%s is unlocked after the stop", d.name)
+		m.require(d.unlocked() == d.released, "%s is unlocked (%v) after the stop; released by fire: %v", d.name, d.unlocked(), d.released)
 		return
 	case d.held:
 		m.require(d.unlocked(), "%s is locked, and a schedule or fire holds it unlocked", d.name)
@@ -221,6 +234,12 @@ func (d *simDoor) check(m *simModel) {
 		m.require(!d.down, "%s: the log does not tell that the lockdown is over", d.name)
 	}
 	d.checkState(m)
+	if d.wasUnlocked && !d.unlocked() {
+		d.shut, d.shutAtLeast = up, 0
+		if !d.changed {
+			d.shutAtLeast = min(up, max(d.entry.must, d.kept.must))
+		}
+	}
 	if !d.unlocked() { // whatever ran has ended
 		d.entry, d.kept = simStrike{}, simStrike{}
 		if !d.open {
@@ -232,9 +251,8 @@ func (d *simDoor) check(m *simModel) {
 // checkState holds the name that the log gives the door against what is so.
 func (d *simDoor) checkState(m *simModel) {
 	up, want := m.m.Up, ""
-	fire := m.fire && d.policy != nil && d.policy.FireRelease
 	switch {
-	case fire:
+	case d.released:
 		want = "released"
 	case d.held:
 		want = "free"

@@ -143,11 +143,11 @@ func (w *simWorld) code(e *panel.Presented, key passport.KeyID) {
 
 // typePin types at a door that waits, or at any.
 func (w *simWorld) typePin(anywhere bool) {
-	e := panel.Typed{Door: w.names[w.IntN(len(w.names))], Exit: w.in(4)}
+	e := panel.Typed{Door: w.names[w.IntN(len(w.names))]}
 	if !anywhere {
 		for _, name := range w.names {
 			if d, _ := w.panel.Door(name); d.AwaitsPin != 0 {
-				e.Door, e.Exit = name, d.PinExit
+				e.Door = name
 				break
 			}
 		}
@@ -155,6 +155,18 @@ func (w *simWorld) typePin(anywhere bool) {
 			w.present()
 			return
 		}
+	}
+	if d, _ := w.panel.Door(e.Door); !anywhere || w.in(2) {
+		e.Wait = d.Wait
+		if w.in(4) { // the check is slow
+			w.step(panel.Entered{Door: e.Door, Wait: e.Wait})
+			w.up += time.Duration(w.IntN(20_000)) * time.Millisecond
+			if w.in(2) {
+				return
+			}
+		}
+	} else {
+		e.Wait = max(1, d.Wait) - 1
 	}
 	e.Pin = []access.Pin{access.PinRight, access.PinRight, access.PinRight, access.PinWrong, access.PinWrong, access.PinDuress, access.PinMissing}[w.IntN(7)]
 	if w.wrongly > 0 { // somebody tries
@@ -237,17 +249,37 @@ func (w *simWorld) enact() {
 
 func (w *simWorld) publish() {
 	w.basis = w.ledgers.publish()
-	w.step(panel.Changed{Basis: w.basis})
+	w.changed()
+}
+
+// changed brings those along who wait.
+func (w *simWorld) changed() {
+	e := panel.Changed{Basis: w.basis, Holders: map[passport.KeyID]access.Holder{}}
+	for _, id := range w.panel.Waiting() {
+		e.Holders[id] = w.ledgers.holder(id, int(w.basis.Generation))
+	}
+	w.step(e)
 }
 
 // setClock sets the clock, or changes the trust in it.
 func (w *simWorld) setClock() {
-	if w.in(2) {
+	if w.trust > access.TrustUnknown && w.in(2) || w.in(8) {
 		w.trust = access.Trust(w.IntN(4))
-		w.step(panel.Changed{Basis: w.basis})
+		w.changed()
 		return
 	}
 	from := w.moment().Clock.Now.UnixMilli()
+	if w.trust == access.TrustUnknown && !w.in(3) { // somebody tells the time
+		to := w.truth.now(w)
+		w.began += to - from
+		if to < from {
+			w.model.setBack, w.model.wrongTime = true, true
+		}
+		w.step(panel.ClockSet{From: from, To: to})
+		w.trust = access.Trust(1 + w.IntN(3))
+		w.changed()
+		return
+	}
 	by := []int64{1_000, 60_000, 3600_000}[w.IntN(3)]
 	to := from + w.Int64N(2*by) - by
 	w.began += to - from
@@ -264,7 +296,9 @@ func (w *simWorld) restart() {
 		w.step(panel.Ticked{})
 	}
 	w.crash()
-	w.began += w.up.Milliseconds() + w.Int64N(100_000)
+	off := w.Int64N(100_000)
+	w.truth.restart(w, off)
+	w.began += w.up.Milliseconds() + off
 	if w.in(5) { // without a battery the clock begins anywhere
 		w.trust = access.TrustUnknown
 		w.began -= w.Int64N(3 * 24 * 3600_000)

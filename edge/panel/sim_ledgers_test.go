@@ -189,7 +189,9 @@ func (l *simLedgers) oddity(who passport.ID, key passport.KeyID, soon int64) {
 		})
 		return
 	}
-	switch l.IntN(9) {
+	switch l.IntN(11) {
+	case 9, 10: // the key's place was taken by another
+		l.hold(key, func(h *access.Holder) { h.Delegation.Key.Kind++ })
 	case 8:
 		l.hold(key, func(h *access.Holder) { h.Delegation.NotBefore = uint64(soon) })
 	case 0:

@@ -17,6 +17,11 @@ func (m *simModel) record(a panel.Action) {
 	m.require(err == nil, "the ledger does not take %+v: %v", a.Body, err)
 	decision, isDecision := a.Body.(*ledger.Decision)
 	m.require(a.Do == panel.Record || isDecision && decision.Seq == a.Seq, "a %v goes first", a.Body.Kind())
+	switch a.Body.(type) {
+	case *ledger.Basis, *ledger.Forgiven:
+	default: // before all that the new rules decide
+		m.forgives()
+	}
 	switch b := a.Body.(type) {
 	case *ledger.Boot:
 		_, ok := m.event.(panel.Started)
@@ -29,6 +34,10 @@ func (m *simModel) record(a panel.Action) {
 	case *ledger.Fault:
 		m.require(len(m.faults) > 0 && m.faults[0] == fmt.Sprint(b.Part, b.Cleared), "the fault %+v, and not %v", *b, m.faults)
 		m.faults = m.faults[1:]
+	case *ledger.Forgiven:
+		before, done := m.memory.forgiven[passport.ID(b.Passport)]
+		m.require(!done || before != b.Before, "passport %d is forgiven twice by one word", b.Passport)
+		m.require(m.basis.Forgiven[passport.ID(b.Passport)] == b.Before, "nobody forgives passport %d up to %d", b.Passport, b.Before)
 	case *ledger.DoorState:
 		m.doorState(b)
 	case *ledger.ClockStep:
@@ -64,6 +73,13 @@ func (m *simModel) append(b ledger.Body) {
 	m.hold() // the first person in
 }
 
+// forgives: every Forgive of the ledgers has been carried out.
+func (m *simModel) forgives() {
+	for who, before := range m.basis.Forgiven {
+		m.require(m.memory.forgiven[who] == before, "passport %d is not forgiven up to %d", who, before)
+	}
+}
+
 func (m *simModel) newBasis(b *ledger.Basis) {
 	next := m.basis
 	switch e := m.event.(type) {
@@ -86,14 +102,45 @@ func (m *simModel) newBasis(b *ledger.Basis) {
 			d.changed, d.before = true, was.longest()
 		}
 		if again {
-			if d.company != nil {
+			if d.company != nil && !m.stays(&d.company.Presented) {
 				d.expect(d.company.Exit, policy.SignalDenied)
+				d.company = nil
 			}
-			d.company, d.pair, d.escort = nil, simMet{}, simMet{}
-			d.lost, d.pin = d.pin, nil
+			if d.pin != nil && !m.stays(&d.pin.Presented) {
+				d.lost, d.pin = d.pin, nil
+			}
+			if d.escort.by != nil && (!m.stays(&d.escort.by) || !m.mayStillEscort(d)) {
+				d.escort = simMet{}
+			}
+		}
+	}
+	if again {
+		for _, o := range m.awaiting {
+			o.renew(m)
 		}
 	}
 	m.hold()
+}
+
+// stays: who waits has the same key as before, and is judged by what the ledgers
+// say of it now.
+func (m *simModel) stays(e **panel.Presented) bool {
+	changed, _ := m.event.(panel.Changed)
+	h, was := changed.Holders[(*e).Holder.KeyID], (*e).Holder
+	if !h.Known || h.Delegation.Key != was.Delegation.Key || h.Delegation.Passport != was.Delegation.Passport {
+		return false
+	}
+	now := **e
+	now.Holder = h
+	*e = &now
+	return true
+}
+
+// mayStillEscort: whoever was let in as an escort is somebody still.
+func (m *simModel) mayStillEscort(d *simDoor) bool {
+	h := d.escort.by.Holder
+	return simAttributes(m.basis.Policy, d.escort.by).Escort && m.reached() >= m.basis.Bars[h.Delegation.Passport] &&
+		!h.Revoked && h.Admitted && !h.Disputed && h.ByOwner && !h.Expelled && !h.Suspended
 }
 
 func (m *simModel) doorState(b *ledger.DoorState) {
@@ -170,8 +217,8 @@ func (m *simModel) decision(b *ledger.Decision, first bool) {
 	case from == fromLate && want.reason.Grants():
 		// The PIN is not asked for any more: the door does not open by itself.
 		want = simVerdict{reason: access.Again}
-	case from == fromLate && want.reason == access.Interlock && got == access.PinLate:
-		want.reason = got // the partner may have opened since, in the same step
+	case from == fromLate && eitherLate(want.reason) && eitherLate(got):
+		want.reason = got
 	case want.reason == access.CodeReplayed && got == access.CodeExpired:
 		want.reason = got // forgotten, and refused for good
 	case m.forgets(d, e) && (got == access.CodeExpired || got == access.AwaitsSecond):
@@ -190,12 +237,19 @@ func (m *simModel) decision(b *ledger.Decision, first bool) {
 	if !b.Granted {
 		m.require(!first, "a denial is recorded first")
 		if (got == access.AwaitsSecond || got == access.AwaitsEscort) && d.policy != nil {
-			d.company = &simWait{e, m.m.Up + d.policy.CompanyTime}
+			w := d.company
+			if got == access.AwaitsSecond || w == nil || !w.second || w.who() == e.Holder.Delegation.Passport {
+				d.company = &simWait{Presented: e, until: m.m.Up + d.policy.CompanyTime, second: got == access.AwaitsSecond}
+			}
 		}
 		return
 	}
 	m.granted(d, e, b, want, first)
 }
+
+// eitherLate: a PIN that comes too late is judged in the midst of a step, in which
+// the partner's door may have been locked or opened since.
+func eitherLate(r access.Reason) bool { return r == access.Interlock || r == access.PinLate }
 
 // forgets: a clock was set back, and a code is asked for whose time may have been
 // over before. Whether it is refused depends on what was forgotten until then.
@@ -209,12 +263,25 @@ func (m *simModel) foretell(d *simDoor, e *panel.Presented, b *ledger.Decision, 
 	reason, _ := access.ParseReason(b.Reason)
 	if other := m.others[m.basis.Policy]; other != nil && reason != access.Again {
 		would := m.ask(d, e, other).answer().reason
-		if m.forgets(d, e) || would == access.CodeReplayed || from == fromLate && would == access.Interlock {
+		if m.forgets(d, e) || would == access.CodeReplayed || m.tellsNot(reason, would) || from == fromLate && eitherLate(would) {
 			would = access.None // it may be another, see decision
 		}
 		reason = would
 	}
 	m.foretold[m.index+1] = reason
+}
+
+// tellsNot: an interlock hangs on a contact that moves, which no log tells.
+func (m *simModel) tellsNot(was, would access.Reason) bool {
+	if was == access.Interlock && would != access.Interlock {
+		return true
+	}
+	for _, d := range m.doors {
+		if w := d.wires[panel.Contact]; w.said != w.told && would == access.Interlock {
+			return true
+		}
+	}
+	return false
 }
 
 // flash: a reader shows what became of its presentation.
@@ -235,124 +302,12 @@ func signalFor(r access.Reason) policy.Signal {
 	return policy.SignalDenied
 }
 
-func (m *simModel) granted(d *simDoor, e *panel.Presented, b *ledger.Decision, v simVerdict, first bool) {
-	who := e.Holder.Delegation.Passport
-	kept := v.reason == access.Exit || v.reason == access.Home
-	must := !kept && (v.pass != ledger.PassID{} || d.policy.RecordFirst)
-	m.require(first == must, "%s: recorded first is %v, and has to be %v", d.name, first, must)
-	if v.pass != (ledger.PassID{}) && !kept {
-		m.require(m.passUsed == ledger.PassUsed{Pass: v.pass, Seq: b.Seq}, "the guest pass is not spent before its decision")
-	}
-	m.grants[b.Seq] = simGrant{d.name, e.Exit, m.m.Up}
-	if !e.Exit {
-		m.letIn(d, e, who)
-	}
-	extended := e.Raw != nil && simAttributes(m.basis.Policy, e).Extended
-	if must {
-		m.awaiting[b.Seq] = &simOpening{e, d, v.pass, extended, m.basis.Generation}
-	} else {
-		m.open(d, e, kept, extended)
-	}
-	if !e.Exit {
-		m.follow = d.company
-		d.two = d.two || !kept && d.policy.TwoPerson
-	}
-}
-
-// open: the lock opens, and a code is used up.
-func (m *simModel) open(d *simDoor, e *panel.Presented, kept, extended bool) {
-	d.grant(m.m.Up, kept, extended)
-	d.expect(e.Exit, policy.SignalGranted)
-	if e.Presentation.Mode == passport.ModeWindow && !e.Exit {
-		n := e.Window.Nonce
-		m.require(m.wrongTime || !m.codes[n], "the code %x opens twice", n)
-		m.codes[n], m.used[n] = true, struct{}{}
-	}
-}
-
-// letIn remembers an entry for those who need company.
-func (m *simModel) letIn(d *simDoor, e *panel.Presented, who passport.ID) {
-	if d.instant != m.m.Up {
-		d.instant = m.m.Up
-		clear(d.granted)
-	}
-	d.granted[who] = true
-	switch w := d.company; {
-	case w == nil:
-	case w.who() == who:
-		d.company, d.pair = nil, simMet{}
-	default:
-		d.pair = simMet{who, m.m.Up}
-	}
-	if simAttributes(m.basis.Policy, e).Escort {
-		d.escort = simMet{who, m.m.Up}
-	}
-}
-
-// together: whoever waits and may go in now, does; and nobody goes alone where
-// two have to.
-func (m *simModel) together() {
-	if w := m.follow; w != nil {
-		r := m.ask(m.doors[w.Door], w.Presented, m.basis.Policy).answer().reason
-		m.require(!r.Grants() || m.forgets(m.doors[w.Door], w.Presented), "%s: %d waited and is not let in with the other", w.Door, w.who())
-	}
-	for _, name := range m.names {
-		d := m.doors[name]
-		m.require(!d.two || len(d.granted) >= 2, "%s: somebody goes in alone: %v", name, d.granted)
-		d.two = false
-	}
-}
-
-// takenBack: a grant that waited for its record is refused after all.
-func (m *simModel) takenBack(o *simOpening, b *ledger.Decision) {
-	r, ok := m.event.(panel.Recorded)
-	m.require(ok && r.Seq == b.Seq && !b.Granted, "decision %d comes twice", b.Seq)
-	delete(m.awaiting, b.Seq)
-	delete(m.grants, b.Seq)
-	want := m.stillOpens(o, r)
-	m.require(b.Reason == want.String(), "grant %d is taken back as %s, and should be as %v", b.Seq, b.Reason, want)
-	o.d.expect(false, signalFor(want))
-	m.tally.reasons[want]++
-	if o.d.escort.who == o.e.Holder.Delegation.Passport {
-		o.d.escort = simMet{} // and brings nobody in
-	}
-}
-
-// stillOpens is None if what waited for its record may be opened now.
-func (m *simModel) stillOpens(o *simOpening, r panel.Recorded) access.Reason {
-	a := simAsk{simModel: m, Presented: o.e, d: o.d, p: m.basis.Policy, door: o.d.policy}
-	switch {
-	case !r.OK:
-		return access.NotRecorded
-	case o.generation != m.basis.Generation:
-		return access.Again
-	case a.zonesAsk() != access.None:
-		return a.zonesAsk()
-	case a.partnerIsOpen():
-		return access.Interlock
-	}
-	return access.None
-}
-
-func (m *simModel) opening(b *ledger.Opening) {
-	o, r := m.awaiting[b.Seq], m.event
-	answer, ok := r.(panel.Recorded)
-	m.require(ok && o != nil && answer.Seq == b.Seq && b.Door == o.d.name, "%s opens for %d, which nobody has recorded", b.Door, b.Seq)
-	delete(m.awaiting, b.Seq)
-	want := m.stillOpens(o, answer)
-	m.require(want == access.None, "%s opens for %d, which should be %v", b.Door, b.Seq, want)
-	if o.pass != (ledger.PassID{}) {
-		m.spent[o.pass]++
-		for _, p := range m.basis.Passes[o.e.Holder.Delegation.Passport] {
-			m.require(p.ID != o.pass || p.Uses == 0 || m.spent[p.ID] <= p.Uses, "the guest pass %v is spent %d times, of %d", p.ID, m.spent[p.ID], p.Uses)
-		}
-	}
-	m.open(o.d, o.e, false, o.extended)
-}
-
 func (m *simModel) passage(b *ledger.Passage) {
 	g, ok := m.grants[b.Seq]
 	m.require(ok && g.door == b.Door && g.exit == b.Exit, "a passage by %+v, which nobody was granted or which had its end", b)
+	if d := m.doors[b.Door]; !b.Entered && d.escort.by != nil && d.escort.seq == b.Seq {
+		d.escort = simMet{}
+	}
 	m.require(m.awaiting[b.Seq] == nil, "a passage by %d, which is not recorded", b.Seq)
 	delete(m.grants, b.Seq)
 	d := m.doors[b.Door]
@@ -372,7 +327,10 @@ func (m *simModel) answered() {
 	d := m.doors[e.Door]
 	r := m.ask(d, e, m.basis.Policy).answer().reason
 	m.require(r == access.AwaitsPin, "passport %d at %s has no answer, and should have %v", e.Holder.Delegation.Passport, e.Door, r)
-	d.pin = &simWait{e, m.m.Up + panel.PinPatience}
+	seen, _ := m.panel.Door(d.name)
+	m.require(seen.Wait > m.waits, "%s: wait %d comes after %d", d.name, seen.Wait, m.waits)
+	m.waits = seen.Wait
+	d.pin = &simWait{Presented: e, until: m.m.Up + panel.PinPatience, number: seen.Wait}
 	m.tally.reasons[r]++
 	m.presented = nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"tombolo/edge/access"
+	"tombolo/edge/door"
 	"tombolo/edge/panel"
 	"tombolo/edge/policy"
 	"tombolo/edge/schedule"
@@ -21,7 +22,8 @@ type simAsk struct {
 	door   *policy.Door // nil where no policy gives it to the gateway
 	second bool         // another person is there
 	escort bool
-	beside passport.ID // who goes in together with this one, or 0
+	own    ledger.PassID // an entry of it has been spent for this one already
+	beside passport.ID   // who goes in together with this one, or 0
 }
 
 type simVerdict struct {
@@ -103,12 +105,51 @@ func (a simAsk) answer() simVerdict {
 	}
 	v := a.byLevelOrPass()
 	switch {
-	case a.pinDue() && a.Pin == access.PinDuress:
+	case a.Pin == access.PinDuress:
 		v.reason = access.Duress
 	case slices.ContainsFunc(a.zones(), func(z *policy.Zone) bool { return z.Antipassback == policy.AntipassbackSoft && a.inside(z) }):
 		v.reason = access.PassbackNoted
 	}
 	return v
+}
+
+// asked is what those at a door do beside presenting.
+var asked = []access.Reason{
+	access.AwaitsPin, access.PinLate, access.LockedOutDuress, access.LockedOut, access.NoPin, access.WrongPin, access.AwaitsEscort, access.AwaitsSecond,
+}
+
+// stands is why who waited for a record is refused now, or None.
+func (a simAsk) stands() access.Reason {
+	if a.atHome() {
+		return access.None
+	}
+	for _, rule := range simRules {
+		switch {
+		case slices.Contains(asked, rule.reason) || !rule.holds(a):
+		case rule.reason == levelDenies:
+			return a.byLevelOrPass().reason
+		default:
+			return rule.reason
+		}
+	}
+	if v := a.byLevelOrPass(); v.pass != (ledger.PassID{}) && v.pass != a.own {
+		return access.Again
+	}
+	return access.None
+}
+
+// spentBut is how many entries of a pass others have had.
+func (a simAsk) spentBut(id ledger.PassID) uint32 {
+	n := a.memory.spent[id]
+	if id == a.own && n > 0 {
+		n--
+	}
+	return n
+}
+
+// mayEscort: by the policy, and not because they live here.
+func (a simAsk) mayEscort() bool {
+	return a.Holder.Known && simAttributes(a.p, a.Presented).Escort && !a.atHome()
 }
 
 func (a simAsk) who() passport.ID { return a.Holder.Delegation.Passport }
@@ -141,7 +182,7 @@ func (a simAsk) zonesAsk() access.Reason {
 	return access.None
 }
 func (a simAsk) lockedOut() bool {
-	return a.memory.lockedOut(a.basis, a.p.Lockout, a.who(), a.m.MS())
+	return a.memory.lockedOut(a.p.Lockout, a.who(), a.m.MS())
 }
 func (a simAsk) attributes() policy.Attributes { return simAttributes(a.p, a.Presented) }
 
@@ -250,7 +291,7 @@ func (a simAsk) byLevelOrPass() simVerdict {
 			v.reason = access.PassOver
 		case r != access.Granted:
 			v.reason = r
-		case pass.Uses > 0 && a.memory.spent[pass.ID] >= pass.Uses:
+		case pass.Uses > 0 && a.spentBut(pass.ID) >= pass.Uses:
 			v.reason = access.PassUsedUp
 		case pass.Uses == 0: // nothing is counted
 			return simVerdict{reason: access.Guest}
@@ -262,14 +303,14 @@ func (a simAsk) byLevelOrPass() simVerdict {
 }
 
 func (a simAsk) inside(z *policy.Zone) bool {
-	return a.memory.isIn(a.basis, a.p, z, a.who(), a.m.MS()) || a.memory.coming(a.p, z, a.who(), a.d.name)
+	return a.memory.isIn(a.p, z, a.who(), a.m.MS()) || a.memory.coming(a.p, z, a.who(), a.d.name)
 }
 
 func (a simAsk) hasJustEntered(z *policy.Zone) bool {
 	if z.Antipassback != policy.AntipassbackTimed || !a.timed() {
 		return false
 	}
-	since := a.memory.entered(a.basis, a.p, z, a.who(), a.m.MS())
+	since := a.memory.entered(a.p, z, a.who(), a.m.MS())
 	return a.memory.coming(a.p, z, a.who(), a.d.name) || since >= 0 && since < z.AntipassbackTime.Milliseconds()
 }
 
@@ -277,7 +318,7 @@ func (a simAsk) isFull(z *policy.Zone) bool {
 	if z.Occupancy == 0 {
 		return false
 	}
-	crowd := a.memory.crowd(a.basis, a.p, z, a.m.MS())
+	crowd := a.memory.crowd(a.p, z, a.m.MS())
 	crowd[a.who()] = true
 	if a.beside != 0 {
 		crowd[a.beside] = true
@@ -297,6 +338,9 @@ func (a simAsk) partnerIsOpen() bool {
 			if name == a.d.name || partner == nil {
 				continue
 			}
+			if partner.wires[panel.Contact].said != door.LineNormal || a.m.Up < partner.shunt {
+				return true // it moves, or somebody who asked to leave may open it
+			}
 			if partner.open || partner.unlocked() || a.awaitsRecord(partner) || partner.wires[panel.Contact].broken() {
 				return true
 			}
@@ -315,8 +359,10 @@ func (a simAsk) pinDue() bool {
 // codeUsed tells why a code that is good otherwise opens nothing, or None.
 func (a simAsk) codeUsed() access.Reason {
 	for _, o := range a.awaiting {
-		if o.e.Presentation.Mode == passport.ModeWindow && o.e.Window.Nonce == a.Window.Nonce {
-			return access.CodeReplayed
+		for _, p := range o.people {
+			if p.e.Presentation.Mode == passport.ModeWindow && p.e.Window.Nonce == a.Window.Nonce {
+				return access.CodeReplayed
+			}
 		}
 	}
 	started := max(a.m.Clock.Now.Add(-a.m.Up).Unix(), a.startReached.Unix())
@@ -332,8 +378,17 @@ func (a simAsk) codeUsed() access.Reason {
 // ask is a question with the people who are at the door beside the one who asks.
 func (m *simModel) ask(d *simDoor, e *panel.Presented, p *policy.Policy) simAsk {
 	a := simAsk{simModel: m, Presented: e, d: d, p: p, door: ownDoor(p, d.name)}
-	a.escort = a.hasEscort()
-	a.second = a.hasSecond()
+	a.escort = a.hadEscort()
+	w := d.company
+	switch {
+	case w == nil:
+	case w.who() != a.who():
+		if a.other().answer().reason.Grants() {
+			a.second, a.escort = true, a.escort || simAsk{simModel: m, Presented: w.Presented, d: d, p: p}.mayEscort()
+		}
+	case w.with.who != 0 && w.with.at == m.m.Up:
+		a.second, a.escort = true, a.escort || w.with.escorts
+	}
 	return a
 }
 
@@ -345,28 +400,17 @@ func ownDoor(p *policy.Policy, name string) *policy.Door {
 	return p.Doors[name]
 }
 
-// hasEscort: an escort was let in just now by this door, or waits at it.
-func (a simAsk) hasEscort() bool {
+// hadEscort: an escort was let in just now by this door.
+func (a simAsk) hadEscort() bool {
 	d := a.d
-	if a.door != nil && d.escort.who != 0 && d.escort.who != a.who() && a.m.Up-d.escort.at < a.door.CompanyTime {
-		return true
-	}
-	return d.company != nil && d.company.who() != a.who() && simAttributes(a.p, d.company.Presented).Escort
+	return a.door != nil && d.escort.who != 0 && d.escort.who != a.who() && a.m.Up-d.escort.at < a.door.CompanyTime
 }
 
-// hasSecond: somebody else waits who would be let in together with this one, or
-// this one has waited and the other has been let in at this instant.
-func (a simAsk) hasSecond() bool {
-	w := a.d.company
-	switch {
-	case w == nil:
-		return false
-	case w.who() == a.who():
-		return a.d.pair.who != 0 && a.d.pair.who != a.who() && a.d.pair.at == a.m.Up
-	}
-	other := simAsk{simModel: a.simModel, Presented: w.Presented, d: a.d, p: a.p, door: a.door, second: true, beside: a.who()}
-	other.escort = simAttributes(a.p, a.Presented).Escort && a.Holder.Known || other.hasEscort()
-	return other.answer().reason.Grants()
+// other is whoever waits here, if this one goes in.
+func (a simAsk) other() simAsk {
+	w := simAsk{simModel: a.simModel, Presented: a.d.company.Presented, d: a.d, p: a.p, door: a.door, second: true, beside: a.who()}
+	w.escort = a.mayEscort() || w.hadEscort()
+	return w
 }
 
 // mode is how a presentation stands in the log.

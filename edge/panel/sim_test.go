@@ -59,11 +59,18 @@ func TestSimulation(t *testing.T) {
 	if failed.Load() {
 		return
 	}
-	t.Logf("%d steps in %d worlds, %d decisions, %d others with a line changed", total.steps, simWorlds, total.decisions, total.others)
+	t.Logf("%d steps in %d worlds, %d decisions, %d others with a line changed; of pairs by one opening %d, refused %d",
+		total.steps, simWorlds, total.decisions, total.others, total.together, total.apart)
+	if total.together == 0 || total.apart == 0 {
+		t.Error("no world has a pair that waits for its records and goes in, or does not")
+	}
 	for r := access.Granted; r <= access.Again; r++ {
 		if n := total.reasons[r]; n == 0 && r != access.CodesFull && r != access.Internal {
 			t.Errorf("no world has a decision that is %v", r)
 		}
+	}
+	if total.forgotten == 0 {
+		t.Error("nobody goes in again whom a zone remembers no more")
 	}
 	if total.others < simWorlds {
 		t.Errorf("a changed line of the policy changes next to nothing: %d decisions", total.others)
@@ -73,11 +80,15 @@ func TestSimulation(t *testing.T) {
 // simTally is what worlds have seen.
 type simTally struct {
 	steps, decisions, others int
+	forgotten                int // entries of somebody who is inside for longer than the zone remembers
+	together, apart          int // grants of pairs that waited for their records: opened, and refused after all
 	reasons                  map[access.Reason]int
 }
 
 func (t *simTally) add(o simTally) {
 	t.steps, t.decisions, t.others = t.steps+o.steps, t.decisions+o.decisions, t.others+o.others
+	t.forgotten += o.forgotten
+	t.together, t.apart = t.together+o.together, t.apart+o.apart
 	for r, n := range o.reasons {
 		t.reasons[r] += n
 	}
@@ -88,6 +99,7 @@ type simWorld struct {
 	simDice
 	t        testing.TB
 	model    *simModel
+	truth    *simTruth
 	ledgers  *simLedgers
 	names    []string
 	hardware map[string]panel.Hardware
@@ -133,7 +145,7 @@ func simulate(t testing.TB, seed uint64, steps int) (_ simTally, err error) {
 		switch f := recover().(type) {
 		case nil:
 		case simFailure:
-			err = fmt.Errorf("seed %d, step %d (go test ./edge/panel -run TestSimulation -seed %d -steps %d):\n%s\nlast:\n%s",
+			err = fmt.Errorf("seed %d, step %d (go test ./edge/panel -run TestSimulation -seed %d -steps %d):\n%s\n%s",
 				seed, step, seed, steps, f, strings.Join(w.trail, "\n"))
 		default:
 			t.Logf("seed %d, step %d\n%s", seed, step, strings.Join(w.trail, "\n"))
@@ -159,6 +171,7 @@ func (w *simWorld) begin() {
 	at, _ := time.Parse(time.RFC3339, day)
 	w.began = at.UnixMilli() + int64(w.IntN(3600_000))
 	w.ledgers = newSimLedgers(w.Rand, at)
+	w.truth = newSimTruth(w.began)
 	w.last.door, w.last.key = w.names[0], w.ledgers.keys[0]
 	w.change = w.simDice.change(w.names)
 	w.ledgers.changed = &w.change
@@ -224,6 +237,7 @@ func (w *simWorld) crash() {
 	if n := len(m.log) - keep; n > 0 {
 		keep += w.IntN(n + 1)
 	}
+	w.truth.crash(w, m.log[keep:])
 	for i := keep; i < len(m.log); i++ {
 		delete(m.foretold, m.log[i].Index)
 	}
@@ -251,6 +265,7 @@ func (w *simWorld) step(e panel.Event) {
 		}
 	}
 	w.model.after(actions)
+	w.truth.step(w, actions)
 	for _, a := range actions {
 		if a.Do == panel.RecordFirst {
 			entry := w.model.log[len(w.model.log)-1]
@@ -282,6 +297,9 @@ func (w *simWorld) note(format string, args ...any) {
 func brief(e panel.Event) any {
 	if p, ok := e.(panel.Presented); ok {
 		return fmt.Sprintf("{%s exit %v %s by %d %+v refused %v}", p.Door, p.Exit, p.Mode, p.Holder.Delegation.Passport, p.Holder.Class, p.Refused)
+	}
+	if c, ok := e.(panel.Changed); ok {
+		return fmt.Sprintf("{%d, of %d who wait}", c.Basis.Generation, len(c.Holders))
 	}
 	return e
 }

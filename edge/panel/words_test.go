@@ -80,6 +80,12 @@ func (s *story) bodyWords(body ledger.Body) string {
 		return fmt.Sprintf("rules: policy %d, clock %s", b.Policy, b.Clock)
 	case *ledger.PassUsed:
 		return fmt.Sprintf("#%d spends an entry of pass %s", b.Seq, s.passes[b.Pass])
+	case *ledger.Forgiven:
+		who := "everybody"
+		if b.Passport != 0 {
+			who = fmt.Sprintf("p%d", b.Passport)
+		}
+		return fmt.Sprintf("%s is forgiven up to %s", who, time.UnixMilli(b.Before).In(s.location()).Format(time.DateTime))
 	case *ledger.Opening:
 		return fmt.Sprintf("#%d is durable and opens %s", b.Seq, b.Door)
 	case *ledger.ClockStep:

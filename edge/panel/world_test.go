@@ -1,10 +1,12 @@
 package panel_test
 
 import (
+	"bytes"
 	"iter"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +28,7 @@ type story struct {
 	trust   access.Trust
 	panel   *panel.Panel // nil while the gateway is off
 	texts   int          // policies so far
+	taps    int          // so far
 	basis   *access.Basis
 	holders map[passport.ID]access.Holder
 	passes  map[ledger.PassID]string
@@ -37,10 +40,12 @@ type story struct {
 	lines     map[wire]door.Line
 	disk      string         // ok, slow or fails
 	kept      bool           // what the disk says has failed is there all the same
+	last      bool           // it fails for the last record alone
 	first     []panel.Action // RecordFirst that the disk has not answered
 	log       []panel.Logged // what is in the door log
 	history   []moment       // one for each Basis in the log
 
+	gone         bool // the policy has been taken away
 	quiet, zoned bool
 	shownAt      string
 	date         string // of the last line
@@ -64,7 +69,11 @@ const (
 	software = "tombolo test"
 )
 
-var casa = passport.NodeID{2}
+var (
+	casa       = passport.NodeID{2}
+	community  = passport.CommunityID{1}
+	gatewayKey = [32]byte{3}
+)
 
 func newStory(t *testing.T) *story {
 	return &story{
@@ -160,11 +169,12 @@ func (s *story) answer() {
 	}
 	waiting := s.first
 	s.first = nil
-	for _, a := range waiting {
-		if s.disk == "fails" && !s.kept {
+	for i, a := range waiting {
+		ok := s.disk == "ok" || s.last && i < len(waiting)-1
+		if !ok && !s.kept {
 			s.lose(a.Body)
 		}
-		s.step(panel.Recorded{Seq: a.Seq, OK: s.disk == "ok"})
+		s.step(panel.Recorded{Seq: a.Seq, OK: ok})
 	}
 }
 
@@ -209,8 +219,17 @@ func (s *story) change(f func(*access.Basis)) {
 	f(&b)
 	s.basis = &b
 	if s.panel != nil {
-		s.step(panel.Changed{Basis: &b})
+		s.changed()
 	}
+}
+
+// changed tells the panel what the ledgers say, and of those who wait.
+func (s *story) changed() {
+	p, holders := past{then: moment{holders: s.holders}}, map[passport.KeyID]access.Holder{}
+	for _, id := range s.panel.Waiting() {
+		holders[id], _ = p.ByKey(id) // it returns no error
+	}
+	s.step(panel.Changed{Basis: s.basis, Holders: holders})
 }
 
 // hold changes what the roster says of somebody.
@@ -230,12 +249,27 @@ func (s *story) holder(who passport.ID) access.Holder {
 	return h
 }
 
+// keyOf is a passport's door key.
+func keyOf(who passport.ID) *passport.SoftKey {
+	if k, ok := keys.Load(who); ok {
+		return k.(*passport.SoftKey)
+	}
+	k, err := passport.GenerateSoftKey(passport.KindPhone, bytes.NewReader(slices.Repeat([]byte{byte(who)}, 32)))
+	if err != nil {
+		panic(err)
+	}
+	keys.Store(who, k)
+	return k
+}
+
+var keys sync.Map // passport.ID → *passport.SoftKey
+
 // newHolder has one key, good for taps and codes, signed by a wallet of its own.
 func newHolder(who passport.ID, class string) access.Holder {
 	return access.Holder{
-		Known: true, KeyID: passport.KeyID{0: 'k', 31: byte(who)}, ByOwner: true, Wallet: [20]byte{byte(who)},
+		Known: true, KeyID: keyOf(who).Key().ID(), ByOwner: true, Wallet: [20]byte{byte(who)},
 		Admitted: true, Class: class, NotAfter: access.Forever,
-		Delegation: passport.Delegation{Passport: who, NotAfter: 1 << 40, Mode: passport.ModeTap | passport.ModeWindow},
+		Delegation: passport.Delegation{Key: keyOf(who).Key(), Passport: who, NotAfter: 1 << 40, Mode: passport.ModeTap | passport.ModeWindow},
 	}
 }
 
@@ -295,10 +329,14 @@ func (s *story) replay() {
 			}
 		}
 	}
-	for o, err := range panel.Replay(s.config(nil, time.Time{}), w, iter.Seq2[panel.Logged, error](log)) {
+	cfg := panel.ReplayConfig{Config: s.config(nil, time.Time{}), Community: community, Key: gatewayKey}
+	for o, err := range panel.Replay(cfg, w, iter.Seq2[panel.Logged, error](log)) {
 		switch {
 		case err != nil:
 			s.t.Errorf("replay: %v", err)
+		case o.Decision == nil && s.gone: // it goes back, as no ledger does
+		case o.Decision == nil:
+			s.t.Errorf("replay: entry %d: %s", o.Index, o.Note)
 		case !o.Same:
 			s.t.Errorf("replay: %s; again it is %v (%s)", s.decisionWords(o.Decision), o.Again.Reason, o.Note)
 		}

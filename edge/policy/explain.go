@@ -65,6 +65,9 @@ func explainZones(b *strings.Builder, p *Policy) {
 		}
 		if z.Occupancy > 0 {
 			says = append(says, fmt.Sprintf("nobody is let in while %s inside", people(z.Occupancy)))
+			if z.Antipassback == AntipassbackNone || z.Antipassback == AntipassbackTimed {
+				says = append(says, fmt.Sprintf("whoever was not seen leaving counts as inside for %s after the entry", strict.Duration(z.Forgive)))
+			}
 		}
 		if says != nil {
 			fmt.Fprintf(b, "%s  %s: %s.\n", head, name, strings.Join(says, "; "))

@@ -12,7 +12,7 @@ import (
 type file struct {
 	Version    int64                         `toml:"version" min:"1" required:"count the file's versions: 1 for the first, one more at each change; the highest wins"`
 	Node       strict.Slug                   `toml:"node" required:"name the node that this policy is for, as in \"casa\""`
-	Timezone   *timezone                     `toml:"timezone"`
+	Timezone   *timezone                     `toml:"timezone" eg:"Europe/Lisbon"`
 	Roster     fileRoster                    `toml:"roster"`
 	Calendars  map[strict.Slug]fileCalendar  `toml:"calendars"`
 	Schedules  map[strict.Slug]fileSchedule  `toml:"schedules"`
@@ -61,11 +61,11 @@ type fileDoor struct {
 	ExtendedHeldOpen *strict.Duration `toml:"extended_held_open" min:"1s" max:"1h" eg:"2m"`
 	PreAlarm         *strict.Duration `toml:"pre_alarm" min:"0s" max:"1h" eg:"10s"`
 	Relock           Relock           `toml:"relock"`
-	Unlock           strict.Slug      `toml:"unlock"`
+	Unlock           scheduleName     `toml:"unlock"`
 	FirstIn          bool             `toml:"first_in"`
 	FireRelease      bool             `toml:"fire_release"`
 	Operator         Operator         `toml:"operator"`
-	Pin              strict.Slug      `toml:"pin"`
+	Pin              scheduleName     `toml:"pin"`
 	TwoPerson        bool             `toml:"two_person"`
 	CompanyTime      *strict.Duration `toml:"company_time" min:"5s" max:"2m" eg:"20s"`
 	Clock            ClockTrust       `toml:"clock"`
@@ -98,9 +98,9 @@ type fileInterlock struct {
 }
 
 type fileLevel struct {
-	Doors          []string    `toml:"doors" required:"list the doors of this level, or [\"*\"] for all"`
-	Schedule       strict.Slug `toml:"schedule"`
-	DuringLockdown bool        `toml:"during_lockdown"`
+	Doors          []string     `toml:"doors" required:"list the doors of this level, or [\"*\"] for all"`
+	Schedule       scheduleName `toml:"schedule"`
+	DuringLockdown bool         `toml:"during_lockdown"`
 }
 
 type fileGrant struct {
@@ -117,13 +117,22 @@ type fileLockout struct {
 
 // fileFeedback has the keys that Signal's names are.
 type fileFeedback struct {
-	Granted  Pattern `toml:"granted"`
-	Denied   Pattern `toml:"denied"`
-	Wait     Pattern `toml:"wait"`
-	LeftOpen Pattern `toml:"left_open"`
-	Offline  Pattern `toml:"offline"`
-	Key      Pattern `toml:"key"`
+	Granted  Pattern `toml:"granted" eg:"green+beep 200ms"`
+	Denied   Pattern `toml:"denied" eg:"red+beep 100ms, off 100ms, red+beep 100ms"`
+	Wait     Pattern `toml:"wait" eg:"amber 300ms, off 300ms"`
+	LeftOpen Pattern `toml:"left_open" eg:"red+beep 500ms, off 500ms"`
+	Offline  Pattern `toml:"offline" eg:"blue 100ms, off 1900ms"`
+	Key      Pattern `toml:"key" eg:"beep 50ms"`
 }
+
+// scheduleName is the name of a schedule of the policy, or of a built-in one.
+type scheduleName string
+
+// UnmarshalText refuses what is no slug.
+func (s *scheduleName) UnmarshalText(text []byte) error { return (*strict.Slug)(s).UnmarshalText(text) }
+
+// Want completes "want …".
+func (scheduleName) Want() string { return `"always", "never" or a schedule's name` }
 
 // passportKey is a passport's number as a TOML key: decimal, from 1, without
 // leading zeros, so that one passport cannot be written twice.

@@ -50,7 +50,7 @@ func check(t reporter, p *Policy) {
 	}
 	for name, z := range p.Zones {
 		timed, kept := z.Antipassback == AntipassbackTimed, z.Antipassback == AntipassbackSoft || z.Antipassback == AntipassbackHard
-		if timed != (z.AntipassbackTime > 0) || kept != (z.Forgive > 0) || z.Occupancy < 0 || z.Name != name ||
+		if timed != (z.AntipassbackTime > 0) || (kept || z.Occupancy > 0) != (z.Forgive > 0) || z.Occupancy < 0 || z.Name != name ||
 			z.Outside && (z.Within != "" || z.Antipassback != AntipassbackNone || z.Occupancy != 0) {
 			t.Errorf("zone %s: %+v", name, *z)
 		}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -150,6 +151,11 @@ var ruleMistakes = []struct {
 		{"special calendar unknown", "{ feriados", "{ ferados", 8, 13, "schedules.office.special.ferados", `unknown calendar "ferados"; did you mean "feriados"?`, nil},
 		{"special for too many calendars", `{ feriados = ["10:00-12:00"] }`, "{ a = [], b = [], c = [], d = [], e = [], f = [], g = [], h = [], i = [], j = [], k = [], l = [], m = [], n = [], o = [], p = [], q = [] }",
 			8, 11, "schedules.office.special", "17 calendars; a schedule has special hours for at most 16", nil},
+		{"too many", "[schedules.office]", schedulesOf(256) + "[schedules.office]", 6, 2, "schedules", "257 schedules; a policy has at most 256", nil},
+		{"a week too long", `["mon-fri 08:00-18:00"]`, weekOf(65), 7, 8, "schedules.office.week", "65 lines; a week has at most 64", nil},
+		{"special hours too many", `["10:00-12:00"]`, hoursOf(17), 8, 24, "schedules.office.special.feriados", "17 lines; a calendar's days have at most 16", nil},
+		{"unlock as yes", `unlock = "office"`, `unlock = true`, 27, 10, "doors.front.unlock", `want "always", "never" or a schedule's name, got true`, strict.ErrValue},
+		{"pin as a number", `pin = "office"`, `pin = 1234`, 37, 7, "doors.lab.pin", `want "always", "never" or a schedule's name, got 1234`, strict.ErrValue},
 		{"special as a list", `{ feriados = ["10:00-12:00"] }`, `["feriados"]`, 8, 11, "schedules.office.special", "want a table, got a list", strict.ErrValue},
 	}},
 	{"zones", []mistake{
@@ -166,7 +172,8 @@ var ruleMistakes = []struct {
 		{"a time that is not timed", `forgive = "12h"`, `antipassback_time = "12h"`, 13, 1, "zones.house.antipassback_time", `this zone's is "hard"`, nil},
 		{"time too short", `"10m"`, `"59s"`, 17, 21, "zones.lab.antipassback_time", `such as "10m", from 1m to 7d, got "59s"`, strict.ErrDuration},
 		{"time too long", `"10m"`, `"8d"`, 17, 21, "zones.lab.antipassback_time", `got "8d"`, strict.ErrDuration},
-		{"timed that forgives", `antipassback_time = "10m"`, "antipassback_time = \"10m\"\nforgive = \"1h\"", 18, 1, "zones.lab.forgive", `only antipassback = "soft" or "hard" forgives`, nil},
+		{"nobody to forgive", "antipassback = \"hard\"\n", "", 12, 1, "zones.house.forgive", `this zone's antipassback is "none", and it has no occupancy`, nil},
+		{"timed that forgives", "occupancy = 20", `forgive = "1h"`, 18, 1, "zones.lab.forgive", `only antipassback = "soft" or "hard" and occupancy ask who is inside: this zone's antipassback is "timed", and it has no occupancy`, nil},
 		{"forgives too soon", `"12h"`, `"1s"`, 13, 11, "zones.house.forgive", `such as "12h", from 1m to 7d, got "1s"`, strict.ErrDuration},
 		{"negative occupancy", "occupancy = 20", "occupancy = -1", 18, 13, "zones.lab.occupancy", "a whole number from 0 to 100000, got -1", strict.ErrValue},
 		{"occupancy too large", "occupancy = 20", "occupancy = 100001", 18, 13, "zones.lab.occupancy", "got 100001", strict.ErrValue},
@@ -205,6 +212,7 @@ var ruleMistakes = []struct {
 	{"feedback", []mistake{
 		{"signal unknown", "granted = ", "grantd = ", 70, 1, "feedback.grantd", `did you mean "granted"?`, strict.ErrUnknown},
 		{"empty", `"green+beep 200ms"`, `""`, 70, 11, "feedback.granted", "has no time", ErrPattern},
+		{"a list", `"green+beep 200ms"`, `["green 200ms"]`, 70, 11, "feedback.granted", `want a string such as "green+beep 200ms", got a list`, strict.ErrValue},
 		{"colour unknown", `"green+beep 200ms"`, `"pink 200ms"`, 70, 11, "feedback.granted", `there is no "pink"`, ErrPattern},
 		{"sound unknown", `"green+beep 200ms"`, `"green+tune 200ms"`, 70, 11, "feedback.granted", `there is no "green+tune"`, ErrPattern},
 		{"a dark beep in two words", `"green+beep 200ms"`, `"off+beep 200ms"`, 70, 11, "feedback.granted", `there is no "off+beep"`, ErrPattern},
@@ -234,10 +242,10 @@ var ruleMistakes = []struct {
 		{"pre-alarm negative", `pre_alarm = "10s"`, `pre_alarm = "-1s"`, 25, 13, "doors.front.pre_alarm", `got "-1s"`, strict.ErrDuration},
 		{"relock unknown", `relock = "timer"`, `relock = "closed"`, 26, 10, "doors.front.relock", `want "timer", "open" or "close", got "closed"`, nil},
 		{"relock as a switch", `relock = "timer"`, `relock = true`, 26, 10, "doors.front.relock", "got true", strict.ErrValue},
-		{"unlock by hours", `unlock = "office"`, `unlock = "08:00-18:00"`, 27, 10, "doors.front.unlock", "want a slug", strict.ErrSlug},
+		{"unlock by hours", `unlock = "office"`, `unlock = "08:00-18:00"`, 27, 10, "doors.front.unlock", `want "always", "never" or a schedule's name`, strict.ErrSlug},
 		{"unlock by an unknown schedule", `unlock = "office"`, `unlock = "ofice"`, 27, 10, "doors.front.unlock", `unknown schedule "ofice"; did you mean "office"?`, nil},
 		{"unlock by an unknown schedule, none near", `unlock = "office"`, `unlock = "zzz"`, 27, 10, "doors.front.unlock", "known: always, never, office", nil},
-		{"unlock empty", `unlock = "office"`, `unlock = ""`, 27, 10, "doors.front.unlock", "want a slug", strict.ErrSlug},
+		{"unlock empty", `unlock = "office"`, `unlock = ""`, 27, 10, "doors.front.unlock", `want "always", "never" or a schedule's name`, strict.ErrSlug},
 		{"first in as a word", "first_in = true", `first_in = "office"`, 28, 12, "doors.front.first_in", "want true or false", strict.ErrValue},
 		{"fire release as a word", "fire_release = true", `fire_release = "yes"`, 29, 16, "doors.front.fire_release", "want true or false", strict.ErrValue},
 		{"operator unknown", `operator = "all"`, `operator = "some"`, 30, 12, "doors.front.operator", `want "all", "extended" or "never", got "some"`, nil},
@@ -271,8 +279,8 @@ var ruleMistakes = []struct {
 	}},
 	{"levels and classes", []mistake{
 		{"schedule unknown", "schedule = \"office\"\nduring", "schedule = \"offce\"\nduring", 57, 12, "levels.all.schedule", `unknown schedule "offce"; did you mean "office"?`, nil},
-		{"schedule as hours", "schedule = \"office\"\nduring", "schedule = [\"daily 08:00-18:00\"]\nduring", 57, 12, "levels.all.schedule", "want a slug", strict.ErrValue},
-		{"schedule with a capital", "schedule = \"office\"\nduring", "schedule = \"Office\"\nduring", 57, 12, "levels.all.schedule", "want a slug", strict.ErrSlug},
+		{"schedule as hours", "schedule = \"office\"\nduring", "schedule = [\"daily 08:00-18:00\"]\nduring", 57, 12, "levels.all.schedule", `want "always", "never" or a schedule's name`, strict.ErrValue},
+		{"schedule with a capital", "schedule = \"office\"\nduring", "schedule = \"Office\"\nduring", 57, 12, "levels.all.schedule", `want "always", "never" or a schedule's name`, strict.ErrSlug},
 		{"schedule as a calendar", "schedule = \"office\"\nduring", "schedule = \"feriados\"\nduring", 57, 12, "levels.all.schedule", `unknown schedule "feriados"`, nil},
 		{"lockdown in words", "during_lockdown = true", `during_lockdown = "yes"`, 58, 19, "levels.all.during_lockdown", "want true or false", strict.ErrValue},
 		{"lockdown misspelt", "during_lockdown", "in_lockdown", 58, 1, "levels.all.in_lockdown", "unknown key", strict.ErrUnknown},
@@ -307,4 +315,26 @@ func TestMalformedRules(t *testing.T) {
 			})
 		}
 	}
+}
+
+// weekOf and hoursOf are so many lines, each of another minute; schedulesOf are
+// so many schedules.
+func weekOf(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"daily %02d:%02d-24:00", `, i/60, i%60)
+	}
+	return "[" + b.String() + "]"
+}
+
+func schedulesOf(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "[schedules.s%d]\nweek = []\n", i)
+	}
+	return b.String()
+}
+
+func hoursOf(n int) string {
+	return strings.ReplaceAll(weekOf(n), "daily ", "")
 }

@@ -51,7 +51,7 @@ type Zone struct {
 	Antipassback     Antipassback
 	AntipassbackTime time.Duration // AntipassbackTimed: no second entry within it; else 0
 	// Forgive is how long after an entry whoever entered counts as having
-	// left: AntipassbackSoft and AntipassbackHard; else 0.
+	// left: AntipassbackSoft, AntipassbackHard and any Occupancy; else 0.
 	Forgive   time.Duration
 	Occupancy int // at most so many are let in; 0 is no limit
 }

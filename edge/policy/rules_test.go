@@ -19,8 +19,9 @@ func TestTown(t *testing.T) {
 		{Name: "square", Outside: true},
 		{Name: "hall", Antipassback: AntipassbackSoft, Forgive: 12 * time.Hour},
 		{Name: "wing", Within: "hall"},
-		{Name: "lock", Within: "hall", Antipassback: AntipassbackTimed, AntipassbackTime: 2 * time.Minute, Occupancy: 1},
+		{Name: "lock", Within: "hall", Antipassback: AntipassbackTimed, AntipassbackTime: 2 * time.Minute, Forgive: 24 * time.Hour, Occupancy: 1},
 		{Name: "lab", Antipassback: AntipassbackHard, Forgive: 24 * time.Hour, Occupancy: 6},
+		{Name: "library", Forgive: 16 * time.Hour, Occupancy: 80},
 		{Name: "workshop", Antipassback: AntipassbackSoft, Forgive: 72 * time.Hour}, // its doors hang on two gateways
 	} {
 		if got := p.Zones[want.Name]; *got != want {
@@ -43,8 +44,10 @@ func TestTown(t *testing.T) {
 		t.Errorf("denied shows %v", got)
 	}
 	const townWarnings = `town.toml:17:11: schedules.office.special: 2026-12-24 is in both calendars feriados and holidays: the fewer hours count
-town.toml:42:16: zones.workshop.antipassback: taken as soft: this zone's doors hang on gateways gw2, gw3, and none of them alone knows who is inside
-town.toml:133:9: levels.rescue.doors: "*" includes homes: whoever has this level may open flat`
+town.toml:43:16: zones.workshop.antipassback: taken as soft: this zone's doors hang on gateways gw2, gw3, and none of them alone knows who is inside
+town.toml:56:10: doors.main.unlock: zone hall counts who enters, and nobody is counted who walks in while the door is unlocked by schedule office
+town.toml:98:10: doors.library.unlock: zone library counts who enters, and nobody is counted who walks in while the door is unlocked by schedule market
+town.toml:134:9: levels.rescue.doors: "*" includes homes: whoever has this level may open flat`
 	if got := strict.Errors(p.Warnings).Error(); got != townWarnings {
 		t.Errorf("warnings:\n%s\nwant:\n%s", got, townWarnings)
 	}

@@ -20,6 +20,9 @@ const (
 const (
 	maxDays    = 1000 // lines of a calendar
 	maxSpecial = 16   // calendars of a schedule
+	maxWeek    = 64   // lines of a schedule's week
+	maxHours   = 16   // of a calendar's days in a schedule
+	maxTimes   = 256  // schedules of a policy
 )
 
 // ErrTimezone: a text that is no time zone's name.
@@ -68,6 +71,10 @@ func (b *builder) times(p *Policy) {
 		p.Calendars[string(slug)] = b.calendar(string(slug), b.f.Calendars[slug].Days)
 	}
 	p.Schedules = map[string]*schedule.Schedule{always: schedule.Always(zone), never: schedule.Never(zone)}
+	if len(b.f.Schedules) > maxTimes {
+		b.doc.Reject(strict.Path{"schedules"}, "%d schedules; a policy has at most %d", len(b.f.Schedules), maxTimes)
+		return
+	}
 	for _, slug := range sortedKeys(b.f.Schedules) {
 		name := string(slug)
 		if name == always || name == never {
@@ -96,6 +103,9 @@ func (b *builder) schedule(p *Policy, zone *schedule.Zone, name string, f fileSc
 	if len(f.Special) > maxSpecial {
 		b.doc.Reject(path.With("special"), "%d calendars; a schedule has special hours for at most %d", len(f.Special), maxSpecial)
 	}
+	if len(f.Week) > maxWeek {
+		b.doc.Reject(path.With("week"), "%d lines; a week has at most %d", len(f.Week), maxWeek)
+	}
 	unique(b, path.With("week"), "line", f.Week, schedule.Rule.String)
 	c := schedule.Config{Name: name, Zone: zone, Week: f.Week}
 	for _, slug := range sortedKeys(f.Special) {
@@ -107,6 +117,9 @@ func (b *builder) schedule(p *Policy, zone *schedule.Zone, name string, f fileSc
 			}
 			continue
 		}
+		if len(hours) > maxHours {
+			b.doc.Reject(at, "%d lines; a calendar's days have at most %d", len(hours), maxHours)
+		}
 		unique(b, at, "line", hours, schedule.Hours.String)
 		c.Special = append(c.Special, schedule.Special{Calendar: calendar, Hours: hours})
 	}
@@ -114,7 +127,7 @@ func (b *builder) schedule(p *Policy, zone *schedule.Zone, name string, f fileSc
 }
 
 // when is the schedule of that name, def if there is none.
-func (b *builder) when(p *Policy, path strict.Path, name strict.Slug, def string) *schedule.Schedule {
+func (b *builder) when(p *Policy, path strict.Path, name scheduleName, def string) *schedule.Schedule {
 	if name == "" { // absent, or refused already
 		return p.Schedules[def]
 	}

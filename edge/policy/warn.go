@@ -150,6 +150,13 @@ func (b *builder) warnDoors(p *Policy) {
 		if unlocks && d.TwoPerson {
 			note("two_person", "nobody needs company while the door is unlocked by schedule %s", d.Unlock.Name())
 		}
+		if unlocks {
+			for z := p.Zones[d.To]; z != nil; z = p.Zones[z.Within] {
+				if (z.Antipassback != AntipassbackNone || z.Occupancy > 0) && !p.Inside(z.Name, d.From) {
+					note("unlock", "zone %s counts who enters, and nobody is counted who walks in while the door is unlocked by schedule %s", z.Name, d.Unlock.Name())
+				}
+			}
+		}
 		if d.TwoPerson {
 			for z := p.Zones[d.To]; z != nil; z = p.Zones[z.Within] {
 				if z.Occupancy == 1 && !p.Inside(z.Name, d.From) {
@@ -201,7 +208,7 @@ func (b *builder) warnGrants(p *Policy) {
 			b.note(strict.Path{"levels", l.Name, "doors"}, `"*" includes homes: whoever has this level may open %s`, strings.Join(homes, ", "))
 		}
 		if !used[l.Name] {
-			b.note(strict.Path{"levels", l.Name}, "no class and no passport has this level")
+			b.note(strict.Path{"levels", l.Name}, "no class and no passport has this level: only guest passes can open its doors")
 		} else if l.Schedule == p.Schedules[never] {
 			b.note(strict.Path{"levels", l.Name, "schedule"}, "this level never opens anything")
 		}

@@ -40,7 +40,7 @@ levels = ["used"]
 p.toml:5:2: zones.attic: no door leads to or from this zone
 p.toml:6:2: doors.d.held_open: held open is reported after 30s, before the lock's 40s are over
 p.toml:12:2: doors.e: no class and no passport may open this door
-p.toml:17:2: levels.unused: no class and no passport has this level`
+p.toml:17:2: levels.unused: no class and no passport has this level: only guest passes can open its doors`
 	if got := strict.Errors(p.Warnings).Error(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
@@ -129,6 +129,16 @@ func TestWarnsOnce(t *testing.T) {
 		{"first in for ever", "#front", "unlock = \"always\"\nfirst_in = true", "13:12: doors.front.first_in: the schedule has no end: the first person unlocks this door for good"},
 		{"unlocked and a PIN", "#front", "unlock = \"office\"\npin = \"always\"" + office, "13:7: doors.front.pin: nobody is asked for a PIN while the door is unlocked by schedule office"},
 		{"unlocked and two persons", "#front", "unlock = \"office\"\ntwo_person = true" + office, "13:14: doors.front.two_person: nobody needs company while the door is unlocked by schedule office"},
+		{"unlocked into a zone that counts", "[zones.house]", "[zones.house]\nantipassback = \"soft\"\n[doors.side]\ngateway = \"gw1\"\nfrom = \"street\"\nto = \"house\"\nunlock = \"office\"\nmechanical_exit = true" + office,
+			"11:10: doors.side.unlock: zone house counts who enters, and nobody is counted who walks in while the door is unlocked by schedule office"},
+		{"unlocked into zones within each other", "[zones.house]", "[zones.house]\nwithin = \"block\"\noccupancy = 9\n[zones.block]\nantipassback = \"timed\"\nantipassback_time = \"1m\"\n[doors.side]\ngateway = \"gw2\"\nfrom = \"street\"\nto = \"house\"\nunlock = \"office\"\nmechanical_exit = true" + office,
+			"7:13: zones.house.occupancy: this zone's doors hang on gateways gw1, gw2, and each counts people by itself\n" +
+				"9:16: zones.block.antipassback: this zone's doors hang on gateways gw1, gw2, and each counts the time by itself\n" +
+				"15:10: doors.side.unlock: zone block counts who enters, and nobody is counted who walks in while the door is unlocked by schedule office\n" +
+				"15:10: doors.side.unlock: zone house counts who enters, and nobody is counted who walks in while the door is unlocked by schedule office"},
+		{"unlocked within a zone that counts", "[zones.cellar]", "within = \"block\"\n[zones.block]\nantipassback = \"soft\"\n[zones.cellar]\nwithin = \"block\"\n[doors.stair]\ngateway = \"gw1\"\nfrom = \"house\"\nto = \"cellar\"\nunlock = \"office\"\nmechanical_exit = true" + office, ""},
+		{"unlocked out of a zone that counts", "[zones.house]", "[zones.house]\noccupancy = 9\n[zones.x]\n[doors.x]\ngateway = \"gw1\"\nfrom = \"house\"\nto = \"x\"\nunlock = \"office\"\nmechanical_exit = true" + office,
+			"6:13: zones.house.occupancy: this zone's doors hang on gateways gw1, gw2, and each counts people by itself"},
 		{"an unlocked home", "#front", "unlock = \"office\"\nhome = true" + office, "12:10: doors.front.unlock: a home's door stands unlocked for anybody, by schedule office"},
 		{"two where one may be", "[zones.cellar]", "[zones.cellar]\noccupancy = 1\n[zones.x]\n[doors.x]\ngateway = \"gw1\"\nfrom = \"house\"\nto = \"cellar\"\nmechanical_exit = true\ntwo_person = true\n[doors.y]\ngateway = \"gw1\"\nfrom = \"x\"\nto = \"house\"\nmechanical_exit = true\n[levels.x]\ndoors = [\"x\", \"y\"]\n[passports.1]\nlevels = [\"x\"]",
 			"14:14: doors.x.two_person: two persons enter together, and zone cellar takes one"},

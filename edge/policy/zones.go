@@ -9,7 +9,7 @@ import (
 	"tombolo/edge/strict"
 )
 
-// DefaultForgive is for soft and hard anti-passback.
+// DefaultForgive is for soft and hard anti-passback, and for occupancy.
 const DefaultForgive = 24 * time.Hour
 
 // maxWithin is how many zones may lie within each other, the outermost counted.
@@ -28,7 +28,8 @@ func (b *builder) readZones(p *Policy) {
 func (b *builder) zone(name string, f fileZone) *Zone {
 	path := strict.Path{"zones", name}
 	z := &Zone{Name: name, Outside: f.Outside, Within: string(f.Within), Antipassback: f.Antipassback, Occupancy: int(f.Occupancy)}
-	timed, kept := f.Antipassback == AntipassbackTimed, f.Antipassback == AntipassbackSoft || f.Antipassback == AntipassbackHard
+	timed := f.Antipassback == AntipassbackTimed
+	counts := f.Antipassback == AntipassbackSoft || f.Antipassback == AntipassbackHard || f.Occupancy > 0
 	switch {
 	case timed && f.AntipassbackTime != nil:
 		z.AntipassbackTime = time.Duration(*f.AntipassbackTime)
@@ -38,10 +39,10 @@ func (b *builder) zone(name string, f fileZone) *Zone {
 		b.doc.RejectKey(path.With("antipassback_time"), `only antipassback = "timed" has a time, and this zone's is %q`, f.Antipassback)
 	}
 	switch {
-	case kept:
+	case counts:
 		z.Forgive = orDefault(f.Forgive, DefaultForgive)
 	case f.Forgive != nil:
-		b.doc.RejectKey(path.With("forgive"), `only antipassback = "soft" or "hard" forgives, and this zone's is %q`, f.Antipassback)
+		b.doc.RejectKey(path.With("forgive"), `only antipassback = "soft" or "hard" and occupancy ask who is inside: this zone's antipassback is %q, and it has no occupancy`, f.Antipassback)
 	}
 	if f.Outside {
 		reject := func(key string, set bool) {

@@ -65,7 +65,7 @@ func (p *projection) apply(tx *sql.Tx, index int64, e ledger.Entry, body ledger.
 		}
 		return nil, exec("INSERT OR IGNORE INTO forgiven VALUES (?, ?, ?)", at, int64(b.Passport), e.Time)
 	default:
-		return nil, p.order(exec, timedPlace(p.ledger, index, e), body)
+		return nil, p.order(tx, index, e, body)
 	}
 }
 

@@ -11,27 +11,49 @@ import (
 	"tombolo/sync/ledger"
 )
 
+// maxLockdown is how long a lockdown may last, seconds: it always has an end.
+const maxLockdown = 30 * 24 * 3600
+
 // order writes what a steward orders at the doors.
-func (p *projection) order(exec execer, at []byte, body ledger.Body) error {
+func (p *projection) order(tx *sql.Tx, index int64, e ledger.Entry, body ledger.Body) error {
+	exec := func(query string, args ...any) error {
+		_, err := tx.Exec(query, args...)
+		return err
+	}
+	switch b := body.(type) {
+	case *ledger.GuestPass:
+		// Its own dates say when it counts, whenever it was written.
+		return exec(`INSERT INTO pass VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+			ON CONFLICT DO UPDATE SET place = ?2, passport = ?3, levels = ?4, not_before = ?5, not_after = ?6, uses = ?7 WHERE place > ?2`,
+			b.Pass[:], timedPlace(p.ledger, index, e), int64(b.Passport), strings.Join(b.Levels, " "), b.NotBefore, b.NotAfter, b.Uses)
+	case *ledger.GuestEnded:
+		return exec("INSERT OR IGNORE INTO pass_ended VALUES (?)", b.Pass[:])
+	case *ledger.Lockdown, *ledger.LockdownLifted, *ledger.Bar, *ledger.PinSet:
+		at, err := p.ordered(tx, index, e)
+		if err != nil {
+			return err
+		}
+		return p.ruling(exec, at, body)
+	}
+	// Dropped and NodeRegistered change nothing here. GatewayEnrolled concerns
+	// whoever takes a gateway's word.
+	return nil
+}
+
+// ruling writes an order that a later one replaces; the time in at is the
+// effective one.
+func (p *projection) ruling(exec execer, at []byte, body ledger.Body) error {
 	switch b := body.(type) {
 	case *ledger.Lockdown:
-		return exec("INSERT OR IGNORE INTO lockdown VALUES (?, ?, ?)", at, strings.Join(b.Doors, " "), b.Ends)
+		return exec("INSERT OR IGNORE INTO lockdown VALUES (?, ?, ?)", at, strings.Join(b.Doors, " "), min(b.Ends, placeTime(at)+maxLockdown))
 	case *ledger.LockdownLifted:
 		return exec("INSERT OR IGNORE INTO lockdown VALUES (?, ?, NULL)", at, strings.Join(b.Doors, " "))
 	case *ledger.Bar:
 		return exec("INSERT INTO bar VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET place = ?2, ends = ?3 WHERE place < ?2", int64(b.Passport), at, b.Ends)
-	case *ledger.GuestPass:
-		return exec(`INSERT INTO pass VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-			ON CONFLICT DO UPDATE SET place = ?2, passport = ?3, levels = ?4, not_before = ?5, not_after = ?6, uses = ?7 WHERE place > ?2`,
-			b.Pass[:], at, int64(b.Passport), strings.Join(b.Levels, " "), b.NotBefore, b.NotAfter, b.Uses)
-	case *ledger.GuestEnded:
-		return exec("INSERT OR IGNORE INTO pass_ended VALUES (?)", b.Pass[:])
 	case *ledger.PinSet:
 		return exec("INSERT INTO pin VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET place = ?2, sealed = ?3 WHERE place < ?2",
 			int64(b.Passport), at, p.box(b))
 	}
-	// Dropped and NodeRegistered change nothing here. GatewayEnrolled concerns
-	// whoever takes a gateway's word.
 	return nil
 }
 
@@ -55,13 +77,18 @@ func (r *Roster) loadOrders(v *View) error {
 }
 
 // loadLockdowns plays lockdowns and liftings in the order of (time, place): any
-// steward lifts what another imposed.
+// steward lifts what another imposed. What is over by the floor is over for
+// every clock, and so is what was lifted before the first that is not.
 func (r *Roster) loadLockdowns(v *View) error {
 	if v.Policy == nil {
 		return nil
 	}
 	all := slices.Collect(maps.Keys(v.Policy.Doors))
 	v.Lockdowns = map[string]int64{}
+	var first []byte
+	if err := r.write.QueryRow("SELECT min(place) FROM lockdown WHERE ends > ?", v.Floor).Scan(&first); err != nil || first == nil {
+		return err
+	}
 	var doors string
 	var ends sql.NullInt64
 	return r.each(func() {
@@ -77,13 +104,13 @@ func (r *Roster) loadLockdowns(v *View) error {
 				v.Lockdowns[name] = max(v.Lockdowns[name], ends.Int64)
 			}
 		}
-	}, "SELECT doors, ends FROM lockdown ORDER BY place", nil, &doors, &ends)
+	}, "SELECT doors, ends FROM lockdown WHERE place >= ? AND (ends IS NULL OR ends > ?) ORDER BY place", []any{first, v.Floor}, &doors, &ends)
 }
 
 func (r *Roster) loadBars(v *View) error {
 	v.Bars = map[passport.ID]int64{}
 	var number, ends int64
-	return r.each(func() { v.Bars[passport.ID(number)] = ends }, "SELECT passport, ends FROM bar", nil, &number, &ends)
+	return r.each(func() { v.Bars[passport.ID(number)] = ends }, "SELECT passport, ends FROM bar WHERE ends > ?", []any{v.Floor}, &number, &ends)
 }
 
 // forgotten is how long after its end a guest pass is still told from one that

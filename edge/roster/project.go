@@ -52,6 +52,7 @@ type pass struct {
 	do         func(func(*sql.Tx) error) error // in a transaction
 	touched    map[uint64]bool                 // passports of which lookups do not know the last yet
 	changed    bool
+	settling   bool // orders are played again by a clock that is believed
 }
 
 func (r *Roster) project(clock access.Clock) error {
@@ -84,6 +85,11 @@ func (r *Roster) project(clock access.Clock) error {
 	}
 	if err != nil {
 		return err
+	}
+	if unreadable == nil {
+		if err = p.settle(ledgers); err != nil {
+			return err
+		}
 	}
 	if p.changed, err = p.notices(); err != nil {
 		return err

@@ -111,11 +111,11 @@ func (r *reader) pins() statement    { return r.pin }
 
 // lookup runs a query on a connection that is free.
 func (r *Roster) lookup(query func(*reader) statement, key int64) (blob []byte, err error) {
-	rd, ok := <-r.readers
+	rd, ok := r.readers.take()
 	if !ok {
 		return nil, fmt.Errorf("roster: %w", errClosed)
 	}
-	defer func() { r.readers <- rd }()
+	defer r.readers.put(rd)
 	if r.still.Load() {
 		err = rd.hold(true)
 	}
@@ -139,12 +139,12 @@ func (r *Roster) stirred() error {
 	all := make([]*reader, 0, readers)
 	var errs []error
 	for range r.opened {
-		rd := <-r.readers
+		rd, _ := r.readers.take() // only closeReaders closes, and leaves none
 		errs = append(errs, rd.hold(false))
 		all = append(all, rd)
 	}
 	for _, rd := range all {
-		r.readers <- rd
+		r.readers.put(rd)
 	}
 	return errors.Join(errs...)
 }
@@ -155,8 +155,9 @@ func (r *Roster) closeReaders() error {
 	defer r.draining.Unlock()
 	var errs []error
 	for ; r.opened > 0; r.opened-- {
-		errs = append(errs, (<-r.readers).close())
+		rd, _ := r.readers.take()
+		errs = append(errs, rd.close())
 	}
-	r.closing.Do(func() { close(r.readers) })
+	r.readers.close()
 	return errors.Join(errs...)
 }

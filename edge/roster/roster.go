@@ -6,13 +6,14 @@
 // of a door key, [Roster.Pin] for the box with its PINs: one row of the file
 // each, whose page is in no cache of ours. [Roster.View] is the small rest that
 // every decision needs, ready in memory: the policy, homes, lockdowns, bars,
-// guest passes, the roster's age. [Until] shows a source as it was at some
-// moment, so that its decisions can be made again.
+// guest passes, the roster's age; and the keys that open homes, for a disk that
+// cannot be read any more. [Until] shows a source as it was at some moment, so
+// that its decisions can be made again.
 //
 // The projection does not depend on the order in which entries arrive. It can
 // be thrown away and made again, but for what is the gateway's own word: when the
-// end of a home, or a Forgive, was first seen, and how far a ledger went whose
-// author was convicted.
+// end of a home, a Forgive, or an order that is dated ahead was first seen, and
+// how far a ledger went whose author was convicted.
 //
 // # Forks
 //
@@ -44,7 +45,7 @@ import (
 //go:embed schema.sql
 var schema string
 
-const schemaVersion = 2
+const schemaVersion = 3
 
 // Source is where the ledgers are. What it gives was verified when it was
 // taken in.
@@ -84,11 +85,10 @@ type Roster struct {
 	cfg   Config
 	write *sql.DB
 
-	readers  chan *reader // those that are free; closed with the roster
-	still    atomic.Bool  // nobody is projecting here
-	draining sync.Mutex   // of whoever waits for all readers
-	opened   int          // under draining: how many there are
-	closing  sync.Once
+	readers  *idle
+	still    atomic.Bool // nobody is projecting here
+	draining sync.Mutex  // of whoever waits for all readers
+	opened   int         // under draining: how many there are
 
 	view atomic.Pointer[View]
 
@@ -100,7 +100,7 @@ type Roster struct {
 
 // Open opens or makes the file. The view is empty until the first Project.
 func Open(cfg Config) (*Roster, error) {
-	r := &Roster{cfg: cfg, readers: make(chan *reader, readers)}
+	r := &Roster{cfg: cfg, readers: newIdle()}
 	r.view.Store(&View{})
 	f, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_RDWR, 0o600) // SQLite itself would use the umask's mode
 	if err != nil {
@@ -117,13 +117,13 @@ func Open(cfg Config) (*Roster, error) {
 	if err = migrate(r.write); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the roster %s: %w; if it is damaged, move it away and it will be made again", cfg.Path, err), r.write.Close())
 	}
-	for range cap(r.readers) {
+	for range readers {
 		rd, err := openReader(cfg.Path)
 		if err != nil {
 			return nil, errors.Join(err, r.Close())
 		}
 		r.opened++
-		r.readers <- rd
+		r.readers.put(rd)
 	}
 	return r, nil
 }

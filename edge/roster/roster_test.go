@@ -88,7 +88,7 @@ func TestEveryKind(t *testing.T) {
 	w.arriveAll()
 	v = w.project(r)
 	c := known(w.now)
-	if !v.LockedDown("front", c) || v.LockedDown("back", c) || !v.Barred(9, c) || v.Barred(8, c) || v.ForgivenAt(7) != w.now.UnixMilli() || v.ForgivenAt(8) != 0 {
+	if !v.LockedDown("front", c) || v.LockedDown("back", c) || !v.Barred(9, c) || v.Barred(8, c) || v.Forgiven[7] != w.now.UnixMilli() || v.Forgiven[8] != 0 {
 		t.Errorf("lockdowns %v, bars %v, forgiven %v", v.Lockdowns, v.Bars, v.Forgiven)
 	}
 	if all := v.Passes[8]; len(v.Passes) != 1 || len(all) != 1 || all[0].ID != pass.Pass || all[0].NotAfter != pass.NotAfter || all[0].Uses != 3 {
@@ -181,7 +181,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	w := newWorld(t)
 	path := filepath.Join(t.TempDir(), "roster.db")
 	w.openAt(path)
-	damage(t, path, "PRAGMA user_version = 3")
+	damage(t, path, "PRAGMA user_version = 4")
 	_, err := roster.Open(roster.Config{Path: path, Source: w, Community: w.community.ID(), Node: w.node.ID()})
 	if !errors.Is(err, roster.ErrNewer) || !strings.Contains(err.Error(), "move it away") {
 		t.Errorf("got %v", err)

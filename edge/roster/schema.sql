@@ -20,7 +20,9 @@ CREATE TABLE cursor (
 	refused   INTEGER NOT NULL,  -- entries that were passed over because they say what nobody may say
 	refusal   TEXT NOT NULL,     -- the last of them and why, or empty
 	follows   TEXT NOT NULL,     -- origin of the predecessor that its Begin names, or empty
-	follows_size INTEGER NOT NULL
+	follows_size INTEGER NOT NULL,
+	ordered   INTEGER NOT NULL,  -- effective time of its last order, Unix milliseconds
+	blind     INTEGER NOT NULL   -- some order of it is dated past the clock, or was projected without one
 ) STRICT, WITHOUT ROWID;
 
 -- What lookups read, made of claim, doorkey and revoked whenever one of them
@@ -95,12 +97,14 @@ CREATE TABLE policy (
 	PRIMARY KEY (version, hash)
 ) STRICT, WITHOUT ROWID;
 
--- Lockdowns and their liftings, played in the order of their places.
+-- Lockdowns and their liftings, played in the order of their places. The time in
+-- the place of a lockdown, bar or PIN is the effective one, see settle.
 CREATE TABLE lockdown (
 	place BLOB PRIMARY KEY,       -- (time, place)
 	doors TEXT NOT NULL,          -- with a space between; empty for all
 	ends  INTEGER                 -- Unix seconds; NULL for a lifting
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX lockdown_ends ON lockdown (ends);
 
 -- The last Bar of each passport.
 CREATE TABLE bar (
@@ -152,8 +156,9 @@ CREATE TABLE IF NOT EXISTS fork (
 	seen   INTEGER NOT NULL       -- when that head was, Unix seconds
 ) STRICT, WITHOUT ROWID;
 
--- Not a projection: when a HomeEnded or a Forgive was first seen here, by a clock
--- that was believed. No steward can backdate a notice, nor forgive in advance.
+-- Not a projection: when a HomeEnded, a Forgive or an order that is dated ahead
+-- was first seen here, by a clock that was believed. No steward can backdate a
+-- notice, nor forgive or order in advance. The time in place is the author's.
 CREATE TABLE IF NOT EXISTS notice (
 	place BLOB PRIMARY KEY,
 	seen  INTEGER NOT NULL        -- Unix seconds

@@ -16,7 +16,7 @@ import (
 //   - Fresh, which a door log's decisions carry as the roster's age, and Floor,
 //     which is the last shown entry's time where a later head is held: without a
 //     clock, a lockdown may seem to hold on for longer than it did.
-//   - When the end of a home, or a Forgive, was first seen. What a roster finds at
+//   - When the end of a home, a Forgive, or an order dated ahead was first seen. What a roster finds at
 //     its first Project is taken as seen when it was written. Whoever replays from
 //     earlier raises sizes, and calls Project at each Basis of the door log with
 //     the clock of that entry: what comes by that is seen then, as it was.

@@ -8,6 +8,7 @@ import (
 
 	"tombolo/edge/access"
 	"tombolo/edge/policy"
+	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
 
@@ -17,6 +18,8 @@ type View struct {
 	access.Basis
 	Problems   []Problem
 	Unreadable bool // some ledgers could not be read: project again soon
+
+	residents map[passport.KeyID]access.Holder // of the keys that open homes
 }
 
 // Problem is something that a steward has to know: a ledger that stopped, an
@@ -81,7 +84,7 @@ func (r *Roster) loadView(p *pass, unreadable error) (*View, error) {
 		return nil, err
 	}
 	// Orders want the floor, which loadFresh finds.
-	return v, errors.Join(r.loadRemoval(v), r.loadHomes(v), r.loadFresh(v, p.community, unreadable == nil), r.loadOrders(v))
+	return v, errors.Join(r.loadRemoval(v), r.loadHomes(v), r.loadResidents(v), r.loadFresh(v, p.community, unreadable == nil), r.loadOrders(v))
 }
 
 // loadRemoval tells a gateway that a steward has taken it out of the node: its

@@ -173,8 +173,12 @@ func NewCalendar(name string, days []Days) *Calendar {
 func (c *Calendar) Has(d Date) bool { return c.has(d.number()) }
 
 func (c *Calendar) has(number int64) bool {
+	return c.hasDated(number) || c.every && c.yearly[dateOf(number).slot()]
+}
+
+func (c *Calendar) hasDated(number int64) bool {
 	i := c.after(number)
-	return i < len(c.dated) && c.dated[i].from <= number || c.every && c.yearly[dateOf(number).slot()]
+	return i < len(c.dated) && c.dated[i].from <= number
 }
 
 // after is the first range that does not end before a day.

@@ -16,9 +16,9 @@ const horizon = 10 * 366 * day
 // looking for more. If there is none, its from lies at the limit. Its from may
 // be later than the run's, but not later than the instant if that lies in it.
 func (s *Schedule) runAfter(now int64) (r run, limit int64) {
-	// No clock change is larger than a day, so no run that ended a day ago on
-	// the wall clock goes on.
-	m := floor(s.config.Zone.wall(now), 60) - day
+	// A run that the wall clock will not show any more is over; one that ends in
+	// the minute that it may be set back to is not.
+	m := floor(s.config.Zone.lowest(now), 60) - 1
 	limit = m + horizon
 	for r = s.run(m, limit); r.from < limit; r = s.run(r.to, limit) {
 		// Hours that are skipped as a whole are none.
@@ -90,6 +90,10 @@ func (s *Schedule) run(m, limit int64) run {
 func (s *Schedule) runEnd(m, limit int64) int64 {
 	for m < limit {
 		d, before := floor(m, day), m
+		if next := s.chained(d); next > d {
+			m = next * day
+			continue
+		}
 		if s.full && !s.isSpecial(d) && !s.isSpecial(d-1) {
 			m = s.nextSpecial(d+1, limit/day+1) * day
 			continue
@@ -112,6 +116,10 @@ func (s *Schedule) runEnd(m, limit int64) int64 {
 func (s *Schedule) runStart(m, limit int64) int64 {
 	for m > limit {
 		d, before := floor(m-1, day), m
+		if prev := s.chainedBefore(d); prev < d {
+			m = (prev + 1) * day
+			continue
+		}
 		if s.full && !s.isSpecial(d) && !s.isSpecial(d-1) {
 			// The day after a special one has nothing left of the night.
 			m = (s.prevSpecial(d-2, limit/day-3) + 2) * day
@@ -142,6 +150,7 @@ func (s *Schedule) nextStart(m, limit int64) int64 {
 		if d++; s.empty {
 			d = s.nextSpecial(d, limit/day+1)
 		}
+		d = s.idle(d)
 	}
 	return limit
 }
@@ -162,22 +171,16 @@ func (s *Schedule) endBefore(m int64) (end int64, ok bool) {
 
 // on are the hours that begin on a day.
 func (s *Schedule) on(d int64) []Hours {
-	for i := range s.special {
-		if s.special[i].Calendar.has(d) {
-			return s.special[i].Hours
-		}
+	if i := s.days.at(d); i < len(s.special) {
+		return s.special[i].Hours
 	}
-	return s.week[((d+4)%7+7)%7] // 1970-01-01 was a Thursday
+	return s.week[weekday(d)]
 }
 
-func (s *Schedule) isSpecial(d int64) bool {
-	for i := range s.special {
-		if s.special[i].Calendar.has(d) {
-			return true
-		}
-	}
-	return false
-}
+// weekday is a day's, as time.Weekday.
+func weekday(d int64) int { return int(((d+4)%7 + 7) % 7) } // 1970-01-01 was a Thursday
+
+func (s *Schedule) isSpecial(d int64) bool { return s.days.at(d) < len(s.special) }
 
 // nextSpecial is the first special day from d on, at most limit.
 func (s *Schedule) nextSpecial(d, limit int64) int64 {

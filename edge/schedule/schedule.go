@@ -27,8 +27,10 @@ type Schedule struct {
 	config  Config     // as it was given, for Words
 	week    [7][]Hours // by time.Weekday: sorted, with a minute or more between them
 	special []Special  // the one that counts first; hours as in week
-	empty   bool       // the week has no hours
-	full    bool       // the week has no gap
+	days    specialDays
+	empty   bool   // the week has no hours
+	full    bool   // the week has no gap
+	table   *table // nil without special days
 }
 
 // New makes a schedule. The caller must not change c's slices any more.
@@ -51,6 +53,10 @@ func New(c Config) *Schedule {
 	slices.SortFunc(s.special, func(a, b Special) int {
 		return cmp.Or(cmp.Compare(minutes(a.Hours), minutes(b.Hours)), cmp.Compare(a.Calendar.Name, b.Calendar.Name))
 	})
+	s.days = newSpecialDays(s.special)
+	if len(s.special) > 0 {
+		s.table = newTable(s)
+	}
 	return s
 }
 
@@ -131,17 +137,22 @@ func minutes(hours []Hours) (sum int) {
 	return sum
 }
 
-// weekIsFull tells whether each day is covered by its own hours and by those
-// that began the day before.
+// weekIsFull tells whether each day is covered.
 func weekIsFull(week *[7][]Hours) bool {
 	for d := range week {
-		all := slices.Clone(week[d])
-		for _, h := range week[(d+6)%7] {
-			all = append(all, Hours{h.From - day, h.To - day})
-		}
-		if !slices.ContainsFunc(merge(all), func(h Hours) bool { return h.From <= 0 && h.To >= day }) {
+		if !covered(week[(d+6)%7], week[d]) {
 			return false
 		}
 	}
 	return true
+}
+
+// covered tells whether a day is covered by its own hours and by those that
+// began the day before.
+func covered(before, hours []Hours) bool {
+	all := slices.Clone(hours)
+	for _, h := range before {
+		all = append(all, Hours{h.From - day, h.To - day})
+	}
+	return slices.ContainsFunc(merge(all), func(h Hours) bool { return h.From <= 0 && h.To >= day })
 }

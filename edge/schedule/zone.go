@@ -73,6 +73,17 @@ func (z *Zone) end(i int) int64 {
 // of 1970.
 func (z *Zone) wall(unix int64) int64 { return unix + z.spans[z.at(unix)].offset }
 
+// lowest is the least that the wall clock shows at an instant or after it. No
+// change is larger than a day, so it lies before one that is less than a day off.
+func (z *Zone) lowest(unix int64) int64 {
+	i := z.at(unix)
+	low := unix + z.spans[i].offset
+	for i++; i < len(z.spans) && z.spans[i].from-unix <= 24*60*60; i++ {
+		low = min(low, z.spans[i].from+z.spans[i].offset)
+	}
+	return low
+}
+
 // around is longer than any wall clock differs from UTC, in seconds.
 const around = 26 * 60 * 60
 

@@ -201,6 +201,9 @@ func want(v reflect.Value, tag reflect.StructTag) string {
 	case wanter:
 		return w.Want()
 	case encoding.TextUnmarshaler:
+		if eg := tag.Get("eg"); eg != "" {
+			return `a string such as "` + eg + `"`
+		}
 		return "a string"
 	}
 	switch v.Kind() {

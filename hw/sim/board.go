@@ -88,9 +88,9 @@ type Board struct {
 	readers  map[Mount]*readerUnit
 
 	mu          sync.Mutex // guards what the maps point to, and what follows
-	transitions []Transition
-	shown       []Shown
-	violations  []Violation
+	transitions recent[Transition]
+	shown       recent[Shown]
+	violations  recent[Violation]
 	watchers    map[chan Event]struct{}
 }
 
@@ -152,18 +152,18 @@ func (b *Board) Energised(relay string) bool {
 	return l != nil && l.energised
 }
 
-// Transitions gives every change of every relay so far, in order.
+// Transitions gives the changes of all relays so far, the newest [Kept], in order.
 func (b *Board) Transitions() []Transition {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.transitions)
+	return b.transitions.all()
 }
 
-// Violations gives every breach so far, in order.
+// Violations gives the breaches so far, the newest [Kept], in order.
 func (b *Board) Violations() []Violation {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.violations)
+	return b.violations.all()
 }
 
 // TB is what Check needs of a *testing.T.
@@ -178,7 +178,7 @@ func (b *Board) Check(t TB) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	found := slices.Clone(b.violations)
+	found := b.violations.all()
 	for n, l := range b.relays {
 		if l.owner != nil {
 			found = append(found, Violation{Rule: LeftOpen, Line: n})
@@ -201,7 +201,7 @@ func (b *Board) Check(t TB) {
 
 // violate records a breach; b.mu is held.
 func (b *Board) violate(r Rule, line string) {
-	b.violations = append(b.violations, Violation{b.now(), r, line})
+	b.violations.add(Violation{b.now(), r, line})
 }
 
 // move changes a relay and tells who watches; b.mu is held.
@@ -211,6 +211,6 @@ func (b *Board) move(name string, l *relayLine, energised bool) {
 	}
 	l.energised = energised
 	t := Transition{b.now(), name, energised}
-	b.transitions = append(b.transitions, t)
+	b.transitions.add(t)
 	b.tell(Event{T: t.At, Relay: name, Energised: energised})
 }

@@ -140,7 +140,7 @@ func (b *Board) show(u *readerUnit, m Mount, steps []Step, loop bool) {
 	if loop {
 		u.again = s
 	}
-	b.shown = append(b.shown, s)
+	b.shown.add(s)
 	b.tell(Event{T: s.At, Shown: &s})
 }
 
@@ -173,12 +173,12 @@ func (r *Reader) Close() error {
 	return nil
 }
 
-// Shows gives all that readers were told to show, in order; that a dark one is
-// to be dark is left out.
+// Shows gives what readers were told to show, the newest [Kept], in order; that a
+// dark one is to be dark is left out.
 func (b *Board) Shows() []Shown {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return slices.Clone(b.shown)
+	return b.shown.all()
 }
 
 // Challenge asks a reader what a key has to sign.

@@ -226,3 +226,16 @@ func (b *Line) check() error {
 	}
 	return cmp.Or(text("input", b.Input, 1, 40), text("state", b.State, 1, 16))
 }
+
+// Forgiven says that a Forgive was carried out: what the log says of the passport
+// until here, up to a time, counts no more, and what follows does, whatever the
+// clock shows.
+type Forgiven struct {
+	_        struct{} `cbor:",toarray"`
+	Passport uint64   // 0 for everybody
+	Before   int64    // the Forgive's time, Unix ms
+}
+
+func (*Forgiven) Kind() Kind { return KindForgiven }
+
+func (b *Forgiven) check() error { return nil }

@@ -177,7 +177,10 @@ var generators = map[Kind]func(*rapid.T) Body{
 		return b
 	},
 	KindPassUsed: func(t *rapid.T) Body { return &PassUsed{Pass: passID(t), Seq: rapid.Uint64().Draw(t, "seq")} },
-	KindOpening:  func(t *rapid.T) Body { return &Opening{Seq: rapid.Uint64().Draw(t, "seq"), Door: slug(t, "door")} },
+	KindForgiven: func(t *rapid.T) Body {
+		return &Forgiven{Passport: rapid.Uint64().Draw(t, "passport"), Before: rapid.Int64().Draw(t, "before")}
+	},
+	KindOpening: func(t *rapid.T) Body { return &Opening{Seq: rapid.Uint64().Draw(t, "seq"), Door: slug(t, "door")} },
 	KindLine: func(t *rapid.T) Body {
 		b := &Line{Input: words(t, "input", 1, 40), State: words(t, "state", 1, 16)}
 		if rapid.Bool().Draw(t, "of a door") {

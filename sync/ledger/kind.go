@@ -44,6 +44,7 @@ const (
 	KindPassUsed  Kind = 73
 	KindOpening   Kind = 74
 	KindLine      Kind = 75
+	KindForgiven  Kind = 76
 )
 
 // kinds lists what this version knows: a maker of the body's type, the ledgers
@@ -87,6 +88,7 @@ var kinds = map[Kind]struct {
 	KindPassUsed:        {"PassUsed", func() Body { return new(PassUsed) }, DoorLog, false},
 	KindOpening:         {"Opening", func() Body { return new(Opening) }, DoorLog, false},
 	KindLine:            {"Line", func() Body { return new(Line) }, DoorLog, false},
+	KindForgiven:        {"Forgiven", func() Body { return new(Forgiven) }, DoorLog, false},
 }
 
 func (k Kind) String() string {

@@ -210,7 +210,7 @@ func TestCleanText(t *testing.T) {
 }
 
 func FuzzParseBody(f *testing.F) {
-	for _, v := range vectors(f, "bodies.txt", 41) {
+	for _, v := range vectors(f, "bodies.txt", 43) {
 		f.Add(uint16(v.int(f, "kind")), v.hex(f, "body"))
 	}
 	f.Add(uint16(KindForkSeen), encode(ForkSeen{Evidence: testFork.Marshal()}))

@@ -146,7 +146,7 @@ func TestWithdrawnFromWhatWasSealedAhead(t *testing.T) {
 	recordAll(t, j, 1, 5)
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan error, 1)
-	go func() { gone <- j.RecordFirst(ctx, passage(99)) }()
+	go func() { gone <- j.RecordFirst(passage(99))(ctx) }()
 	for j.waiting() < 6 {
 		time.Sleep(time.Millisecond)
 	}
@@ -171,7 +171,7 @@ func TestWithdrawnFromWhatWasSealedAhead(t *testing.T) {
 func (j journal) waiting() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return len(j.pending)
+	return j.queue.len()
 }
 
 // Whoever waits for a record of a group behind one that fails goes on waiting,
@@ -181,7 +181,7 @@ func TestRecordFirstBehindAFailure(t *testing.T) {
 	j := flushed(t, 2)
 	recordAll(t, j, 1, 3)
 	done := make(chan error, 1)
-	go func() { done <- j.RecordFirst(t.Context(), passage(4)) }()
+	go func() { done <- j.RecordFirst(passage(4))(t.Context()) }()
 	for j.waiting() < 4 {
 		time.Sleep(time.Millisecond)
 	}

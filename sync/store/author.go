@@ -218,7 +218,7 @@ func (a *Author) append(g *group) error {
 	if err := a.settle(); err != nil {
 		return err
 	}
-	if on := a.durable(); !g.basis.is(on) {
+	if on := a.durable(); !g.sealed || !g.basis.is(on) {
 		if err := a.seal(g, on); err != nil {
 			return err
 		}
@@ -233,21 +233,26 @@ func (a *Author) append(g *group) error {
 func (a *Author) persist(g *group) error {
 	next, signed := a.info, false
 	next.Head, next.Tree = g.after.head, g.after.tree
-	err := a.store.inTx(func(tx txn) error {
-		var err error
-		if next.id, err = a.stillMine(tx); err != nil {
+	err := a.store.inTx(func(tx txn) (err error) {
+		if a.begin != nil {
+			if next.id, err = a.open(tx); err != nil {
+				return err
+			}
+		}
+		w := writer{tx, next.id}
+		if err := w.advance(a.info.Size, next.Tree, next.Head, int64(next.Time)); err != nil {
+			return err
+		}
+		if err := g.write(w); err != nil {
 			return err
 		}
 		// The guard moves before the commit: if that fails after all, the next
 		// start begins a new incarnation rather than trusting this one.
-		guarded := make(chan error, 1)
-		go func() { guarded <- a.cfg.Guard.Advance(a.signed, next.Checkpoint) }()
-		err = g.write(writer{tx, next.id})
-		if refused := <-guarded; refused != nil {
-			return refused
+		if err := a.cfg.Guard.Advance(a.signed, next.Checkpoint); err != nil {
+			return err
 		}
 		a.signed, signed = next.Checkpoint, true
-		return err
+		return nil
 	})
 	if err == nil {
 		next.fresh, next.Seen = next.Time, int64(next.Time)
@@ -266,19 +271,8 @@ func (a *Author) persist(g *group) error {
 	return err
 }
 
-// stillMine checks that nobody else wrote since the last commit, and makes the
-// row of a new incarnation.
-func (a *Author) stillMine(tx txn) (id int64, err error) {
-	if a.begin == nil {
-		var size int64
-		if err := tx.QueryRow("SELECT size FROM ledger WHERE id = ?", a.info.id).Scan(&size); err != nil {
-			return 0, err
-		}
-		if size != a.info.Tree.Size() {
-			return 0, ErrOtherAuthor
-		}
-		return a.info.id, nil
-	}
+// open makes the row of a new incarnation.
+func (a *Author) open(tx txn) (id int64, err error) {
 	// Two incarnations that name the same predecessor would be evidence of a fork.
 	last, err := newest(tx, a.cfg)
 	if err != nil {

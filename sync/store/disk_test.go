@@ -140,8 +140,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	path := made.Path()
 	undo := protect(t, path)
 	defer undo()
-	disk := &opener{path: path}
-	s := &Store{disk: disk, write: database(disk, 1), read: database(disk, 4)}
+	s := newStore(path)
 	defer s.Close()
 	if err := Migrate(s.write, schemaVersion, schema); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,8 @@ package store
 
 import (
 	"io"
+	"iter"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -23,15 +25,23 @@ func (b basis) is(c basis) bool {
 // group is what one commit stores: records, and once they are sealed their
 // entries and the signed head that covers them. It may be sealed for a basis
 // that is not durable yet; if it never is, the group is sealed again, and the
-// head that was signed in vain has not left the process.
+// head that was signed in vain has not left the process. What it is made of may
+// serve for another group afterwards, see reset.
 type group struct {
 	given []record
 
-	basis   basis    // of nothing before the group is sealed
-	records []record // with a new incarnation's Begin
-	rows    rows
-	nodes   []node
-	after   basis
+	sealed bool
+	basis  basis
+	begin  []record // of a new incarnation: its Begin
+	salts  []byte
+	rows   rows
+	nodes  []node
+	after  basis
+}
+
+func (g *group) reset() {
+	clear(g.given)
+	*g = group{given: g.given[:0], salts: g.salts[:0], rows: g.rows[:0], nodes: g.nodes[:0]}
 }
 
 // node is the root of a complete subtree.
@@ -45,48 +55,59 @@ type node struct {
 // but the leaves, which stand in the entries.
 func stored(level int) bool { return level > 0 && level%ledger.TileHeight == 0 }
 
-// sealed tells whether the group is ready for some basis.
-func (g *group) sealed() bool { return g.rows != nil }
-
 // first is the index of the first record that was given.
 func (g *group) first() int64 { return g.after.tree.Size() - int64(len(g.given)) }
 
 // seal makes a group's entries and signs the head. It touches nothing of the
 // author but its source of salts.
 func (a *Author) seal(g *group, on basis) error {
-	records := g.given
+	g.sealed, g.basis, g.begin = false, on, nil
 	if on.begin != nil {
 		begin, err := newRecord(Draft{on.begin, a.cfg.Now()})
 		if err != nil {
 			return err
 		}
-		records = append([]record{begin}, records...)
+		g.begin = []record{begin}
 	}
-	salts := make([]byte, len(ledger.Salt{})*len(records))
-	if err := a.random(salts); err != nil {
+	const size = len(ledger.Salt{})
+	g.salts = slices.Grow(g.salts[:0], size*(len(g.begin)+len(g.given)))
+	g.salts = g.salts[:size*(len(g.begin)+len(g.given))]
+	if err := a.random(g.salts); err != nil {
 		return err
 	}
-	var nodes []node
+	g.rows, g.nodes = g.rows[:0], g.nodes[:0]
 	keep := func(level int, n int64, h tlog.Hash) {
 		if stored(level) {
-			nodes = append(nodes, node{level, n, h})
+			g.nodes = append(g.nodes, node{level, n, h})
 		}
 	}
-	entries, tree := make([]ledger.Entry, len(records)), on.tree
-	rows := make(rows, 0, len(records)*perRow+(len(records)/manyRows+1)*perInsert)
-	for i, r := range records {
+	tree, salts := on.tree, g.salts
+	for r := range g.records() {
 		kind := r.Body.Kind()
-		salt := ledger.Salt(salts[i*len(ledger.Salt{}):])
-		entries[i] = ledger.Seal(tree.Size(), kind, kind.Critical(), salt, max(0, r.Time.UnixMilli()), r.body)
-		rows.add(tree.Size(), &entries[i])
-		tree.Append(entries[i].Leaf, keep)
+		e := ledger.Seal(tree.Size(), kind, kind.Critical(), ledger.Salt(salts), max(0, r.Time.UnixMilli()), r.body)
+		g.rows.add(tree.Size(), e.Leaf, salts[:size], e.Time, e.Body)
+		tree.Append(e.Leaf, keep)
+		salts = salts[size:]
 	}
 	head, err := a.sign(on.head, tree)
 	if err != nil {
 		return err
 	}
-	*g = group{given: g.given, basis: on, records: records, rows: rows, nodes: nodes, after: basis{head: head, tree: tree}}
+	g.sealed, g.after = true, basis{head: head, tree: tree}
 	return nil
+}
+
+// records are all that the group stores.
+func (g *group) records() iter.Seq[record] {
+	return func(yield func(record) bool) {
+		for _, all := range [][]record{g.begin, g.given} {
+			for _, r := range all {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (a *Author) random(b []byte) error {
@@ -104,12 +125,12 @@ func (a *Author) sign(last ledger.Head, tree ledger.Tree) (ledger.Head, error) {
 	return ledger.Head{Checkpoint: c, Author: last.Author, Time: now, Note: signed}, err
 }
 
-// write stores a sealed group.
+// write stores the entries of a sealed group.
 func (g *group) write(w writer) error {
 	if err := w.insert(g.rows); err != nil {
 		return err
 	}
-	for _, r := range g.records {
+	for r := range g.records() {
 		if err := w.obey(r.Body); err != nil {
 			return err
 		}
@@ -119,5 +140,5 @@ func (g *group) write(w writer) error {
 			return err
 		}
 	}
-	return w.finish(g.after.tree, g.after.head, int64(g.after.head.Time))
+	return nil
 }

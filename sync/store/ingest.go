@@ -68,7 +68,7 @@ func (s *Store) ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 		if err != nil {
 			return err
 		}
-		t := taker{writer: writer{tx: tx, id: held.id}, log: head.Origin.Kind, tree: held.Tree}
+		t := taker{writer: writer{tx: tx, id: held.id}, log: head.Origin.Kind, held: held.Tree.Size(), tree: held.Tree}
 		for c, err := range chunks {
 			if err != nil {
 				return err
@@ -153,6 +153,7 @@ func newLedger(tx txn, head ledger.Head) (Info, error) {
 type taker struct {
 	writer
 	log     ledger.LogKind
+	held    int64 // entries before
 	tree    ledger.Tree
 	missing ledger.Missing
 	rows    rows // of entries that were not inserted yet
@@ -190,7 +191,11 @@ func (t *taker) append(e *ledger.Entry) error {
 		return &ledger.At{First: index, Last: index, Err: err}
 	}
 	t.missing.Take(index, *e, body)
-	t.rows.add(index, e)
+	if e.Dropped() {
+		t.rows.add(index, e.Leaf, nil, nil, nil)
+	} else {
+		t.rows.add(index, e.Leaf, e.Salt[:], e.Time, e.Body)
+	}
 	switch body.(type) {
 	case *ledger.Begin, *ledger.Dropped:
 		if err := t.flush(); err != nil {
@@ -212,7 +217,7 @@ func (t *taker) finish(head ledger.Head, seen int64) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	return t.writer.finish(t.tree, head, seen)
+	return t.advance(t.held, t.tree, head, seen)
 }
 
 // agrees reports whether head's root is that of the first head.Size entries.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,17 +43,12 @@ type Journal struct {
 	author atomic.Pointer[Author]
 
 	mu      sync.Mutex
-	pending []pending // under mu
-	gone    int64     // under mu: so many left the queue at its front
-	flying  int       // under mu: so many of the first are being committed
-	edition int       // under mu: counts what left elsewhere
-	urgent  bool      // under mu: somebody waits
-	lost    int       // under mu
-}
-
-type pending struct {
-	record
-	done chan<- error // nil when nobody waits
+	queue   queue    // under mu
+	flying  int      // under mu: so many of its first are being committed
+	edition int      // under mu: counts what left the queue other than at its front
+	urgent  bool     // under mu: somebody waits
+	lost    int      // under mu
+	spare   []*batch // under mu: to be used again
 }
 
 // ErrFull says that the journal can take no more until its disk works again.
@@ -88,34 +82,30 @@ func (j *Journal) Head() (h ledger.Head) {
 // ledger.ErrBody or ledger.ErrWrongLog, so that none blocks those behind it.
 func (j *Journal) Record(d Draft) error { return j.add(d, nil) }
 
-// RecordFirst returns when the record is durable, or with the reason why it is
-// not; a record that could not be committed is dropped. When ctx ends first the
-// record is withdrawn, unless its commit is under way: then it may yet stand in
-// the log.
-func (j *Journal) RecordFirst(ctx context.Context, d Draft) error {
+// RecordFirst takes a record in the order of the calls, as Record does, and
+// hurries it. durable returns once it is durable, or cannot be; given up
+// waiting for, it is taken back unless it is being committed.
+func (j *Journal) RecordFirst(d Draft) (durable func(context.Context) error) {
 	done := make(chan error, 1)
 	if err := j.add(d, done); err != nil {
-		return err
+		return func(context.Context) error { return err }
 	}
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		j.withdraw(done)
-		return ctx.Err()
+	return func(ctx context.Context) error {
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			j.withdraw(done)
+			return ctx.Err()
+		}
 	}
 }
 
 func (j *Journal) withdraw(done chan<- error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for i, p := range j.pending[j.flying:] {
-		if p.done == done {
-			// A copy: a batch may have been made of what stands there.
-			j.pending = slices.Concat(j.pending[:j.flying+i], j.pending[j.flying+i+1:])
-			j.edition++
-			return
-		}
+	if j.queue.remove(j.flying, j.queue.len(), func(p pending) bool { return p.done == done }) > 0 {
+		j.edition++
 	}
 }
 
@@ -126,17 +116,24 @@ func (j *Journal) add(d Draft, done chan<- error) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.pending) >= j.cfg.Queue {
+	if j.queue.len() >= j.cfg.Queue {
 		j.lost++
 		return ErrFull
 	}
-	j.pending = append(j.pending, pending{r, done})
+	j.queue.push(pending{r, done})
 	j.urgent = j.urgent || done != nil
+	if j.queue.len() == 1 || done != nil { // it knows of the others already
+		j.rouse()
+	}
+	return nil
+}
+
+// rouse wakes Run up.
+func (j *Journal) rouse() {
 	select {
 	case j.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // Run commits until ctx ends, and then once more.
@@ -164,10 +161,6 @@ func (j *Journal) Run(ctx context.Context) error {
 		case err != nil:
 			if failures++; failures == 1 {
 				j.cfg.Trouble(err)
-			}
-			select {
-			case j.wake <- struct{}{}:
-			default:
 			}
 		case failures > 0:
 			failures = 0
@@ -212,6 +205,7 @@ func (j *Journal) Flush() error {
 		err := j.commit(&l, b)
 		j.settle(b, err)
 		if err != nil {
+			j.rouse() // to try again
 			return err
 		}
 	}
@@ -220,14 +214,14 @@ func (j *Journal) Flush() error {
 // batch is what one commit takes from the queue.
 type batch struct {
 	group
-	pending []pending
-	waiting []chan<- error // of those among them for whom somebody waits
+	waiting []chan<- error // whoever waits for one of its records
 	from    int64          // place in the queue, counted since it began
+	n       int            // records of the queue
 	edition int            // the queue's
 	lost    int            // it also records that so many were lost
 }
 
-func (b *batch) end() int64 { return b.from + int64(len(b.pending)) }
+func (b *batch) end() int64 { return b.from + int64(b.n) }
 
 // depart returns the next batch to be committed, nil when nothing is left: the
 // one that was sealed ahead, unless something was taken out of the queue since.
@@ -235,18 +229,18 @@ func (b *batch) end() int64 { return b.from + int64(len(b.pending)) }
 func (j *Journal) depart(l *line) *batch {
 	b := l.next()
 	j.mu.Lock()
-	guessed := b != nil && b.from == j.gone && b.edition == j.edition
+	guessed := b != nil && b.from == j.queue.gone && b.edition == j.edition
 	if !guessed {
-		b = j.gather(j.gone)
+		b = j.gather(j.queue.gone)
 		b.lost = j.lost
 	}
-	j.flying = len(b.pending)
+	j.flying = b.n
 	j.urgent = false
 	j.mu.Unlock()
 	if !guessed {
 		l.end()
 	}
-	if len(b.pending) == 0 && b.lost == 0 {
+	if b.n == 0 && b.lost == 0 {
 		return nil
 	}
 	return b
@@ -254,12 +248,16 @@ func (j *Journal) depart(l *line) *batch {
 
 // gather makes a batch of the queue from a place on. It is called under mu.
 func (j *Journal) gather(from int64) *batch {
-	queue := j.pending[from-j.gone:]
-	b := &batch{pending: queue[:min(len(queue), j.cfg.Group)], from: from, edition: j.edition}
-	b.given = make([]record, len(b.pending), len(b.pending)+1)
-	for i := range b.pending {
-		p := &b.pending[i]
-		b.given[i] = p.record
+	b := new(batch)
+	if n := len(j.spare); n > 0 {
+		b, j.spare = j.spare[n-1], j.spare[:n-1]
+	}
+	queued := j.queue.from(from)
+	queued = queued[:min(len(queued), j.cfg.Group)]
+	b.from, b.n, b.edition = from, len(queued), j.edition
+	for i := range queued {
+		p := &queued[i]
+		b.given = append(b.given, p.record)
 		if p.done != nil {
 			b.waiting = append(b.waiting, p.done)
 		}
@@ -272,7 +270,7 @@ func (j *Journal) commit(l *line, b *batch) error {
 	if err != nil {
 		return err
 	}
-	if !b.sealed() {
+	if !b.sealed {
 		if err := j.seal(a, b); err != nil {
 			return err
 		}
@@ -319,25 +317,23 @@ func (j *Journal) open() (*Author, error) {
 // settle tells those who wait and takes what is done, or was waited for in
 // vain, out of the queue.
 func (j *Journal) settle(b *batch, err error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	for _, done := range b.waiting {
 		done <- err
 	}
-	rest := j.pending[len(b.pending):]
-	switch {
-	case err == nil:
-		j.gone += int64(len(b.pending))
-		j.lost -= b.lost
-	case len(b.waiting) == 0:
-		rest = j.pending
-	default:
-		keep := slices.DeleteFunc(slices.Clone(b.pending), func(p pending) bool { return p.done != nil })
-		rest = append(keep, rest...)
-		j.edition++
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.flying = 0
+	if err != nil {
+		if j.queue.remove(0, b.n, func(p pending) bool { return p.done != nil }) > 0 {
+			j.edition++
+		}
+		return
 	}
-	if len(rest) == 0 {
-		rest = nil // nor the room that what is gone had
+	j.queue.pop(b.n)
+	j.lost -= b.lost
+	if len(j.spare) < sealedAhead {
+		b.group.reset()
+		*b = batch{group: b.group, waiting: b.waiting[:0]}
+		j.spare = append(j.spare, b)
 	}
-	j.pending, j.flying = rest, 0
 }

@@ -139,7 +139,7 @@ func TestRecordFirst(t *testing.T) {
 		recordAll(t, j, 1, 3)
 		synctest.Wait() // Run is waiting for company now
 		start := time.Now()
-		if err := j.RecordFirst(t.Context(), passage(4)); err != nil {
+		if err := j.RecordFirst(passage(4))(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if waited := time.Since(start); waited > time.Second {
@@ -149,7 +149,7 @@ func TestRecordFirst(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 		j.disk.commit.Store(notPersisted)
-		if err := j.RecordFirst(t.Context(), passage(99)); !errors.Is(err, errDisk) {
+		if err := j.RecordFirst(passage(99))(t.Context()); !errors.Is(err, errDisk) {
 			t.Errorf("%v", err)
 		}
 		j.disk.commit.Store(works)
@@ -173,7 +173,7 @@ func TestRecordFirstWithdrawn(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if err := j.RecordFirst(ctx, passage(99)); !errors.Is(err, context.DeadlineExceeded) {
+		if err := j.RecordFirst(passage(99))(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
 		recordAll(t, j, 3, 3)
@@ -197,7 +197,7 @@ func TestJournalFailingDisk(t *testing.T) {
 				t.Fatalf("record %d: %v", n, err)
 			}
 		}
-		if err := j.RecordFirst(t.Context(), passage(18)); !errors.Is(err, ErrFull) {
+		if err := j.RecordFirst(passage(18))(t.Context()); !errors.Is(err, ErrFull) {
 			t.Errorf("%v", err)
 		}
 		time.Sleep(10 * time.Minute)
@@ -233,7 +233,7 @@ func TestJournalPersistedButFailed(t *testing.T) {
 		j.disk.commit.Store(persisted)
 		recordAll(t, j, 1, 5)
 		time.Sleep(time.Second)
-		if err := j.RecordFirst(t.Context(), passage(6)); err != nil {
+		if err := j.RecordFirst(passage(6))(t.Context()); err != nil {
 			t.Error(err)
 		}
 		if got := j.seqs(t); !slices.Equal(got, upTo(6)) || len(j.trouble()) != 0 {
@@ -258,7 +258,7 @@ func TestJournalRefuses(t *testing.T) {
 			if err := j.Record(Draft{Body: c.body}); !errors.Is(err, c.is) {
 				t.Errorf("%T: %v", c.body, err)
 			}
-			if err := j.RecordFirst(t.Context(), Draft{Body: c.body}); !errors.Is(err, c.is) {
+			if err := j.RecordFirst(Draft{Body: c.body})(t.Context()); !errors.Is(err, c.is) {
 				t.Errorf("%T first: %v", c.body, err)
 			}
 		}
@@ -315,7 +315,7 @@ func TestJournalRace(t *testing.T) {
 				d := passage(g*1000 + i)
 				var err error
 				if i%10 == 9 {
-					if err = j.RecordFirst(t.Context(), d); err == nil && held(t, j.Store, j.cfg.Author.Head().Origin).Size < int64(i) {
+					if err = j.RecordFirst(d)(t.Context()); err == nil && held(t, j.Store, j.cfg.Author.Head().Origin).Size < int64(i) {
 						err = fmt.Errorf("%d entries", i)
 					}
 				} else {

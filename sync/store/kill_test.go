@@ -61,7 +61,7 @@ func writeUntilKilled(dir string) error {
 				return err
 			}
 		}
-		if err := j.RecordFirst(context.Background(), passage(n+2)); err != nil {
+		if err := j.RecordFirst(passage(n + 2))(context.Background()); err != nil {
 			return err
 		}
 		fmt.Println(n + 2)

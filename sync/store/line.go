@@ -4,7 +4,7 @@ import "sync"
 
 // sealedAhead is how many groups may wait for their commit. One would do if
 // every goroutine ran as soon as it could.
-const sealedAhead = 2
+const sealedAhead = 4
 
 // line seals the journal's whole groups while those before them are committed:
 // half of the work needs no disk. What it seals is a guess at what will be
@@ -66,7 +66,7 @@ func (l *line) next() *batch {
 func (j *Journal) whole(from int64) *batch {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if int64(len(j.pending)) < from-j.gone+int64(j.cfg.Group) || j.lost > 0 {
+	if j.queue.gone+int64(j.queue.len()) < from+int64(j.cfg.Group) || j.lost > 0 {
 		return nil
 	}
 	return j.gather(from)

@@ -18,8 +18,10 @@ CREATE TABLE ledger (
 	seen       INTEGER NOT NULL  -- when that head was first seen here, Unix seconds
 ) STRICT;
 
+-- Nothing REFERENCES its ledger here: every row would look up what its
+-- transaction has just read or made. (Older files of this version do.)
 CREATE TABLE entry (
-	ledger INTEGER NOT NULL REFERENCES ledger (id),
+	ledger INTEGER NOT NULL,
 	idx    INTEGER NOT NULL,
 	leaf   BLOB NOT NULL,
 	salt   BLOB,
@@ -29,7 +31,7 @@ CREATE TABLE entry (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE node (
-	ledger INTEGER NOT NULL REFERENCES ledger (id),
+	ledger INTEGER NOT NULL,
 	level  INTEGER NOT NULL,  -- a multiple of 8, above 0
 	n      INTEGER NOT NULL,
 	hash   BLOB NOT NULL,

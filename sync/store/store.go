@@ -56,12 +56,16 @@ func Open(path string) (*Store, error) {
 	if err := touch(abs); err != nil {
 		return nil, fmt.Errorf("open the ledgers: %w", err)
 	}
-	disk := &opener{path: abs}
-	s := &Store{disk: disk, write: database(disk, 1), read: database(disk, 4)}
+	s := newStore(abs)
 	if err := Migrate(s.write, schemaVersion, schema); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", abs, err), s.Close())
 	}
 	return s, nil
+}
+
+func newStore(path string) *Store {
+	disk := &opener{path: path}
+	return &Store{write: database(disk, 1), read: database(disk, 4), disk: disk}
 }
 
 // touch makes a missing file, as SQLite itself would use the umask's mode.

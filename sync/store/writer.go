@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -12,26 +13,64 @@ import (
 	"tombolo/sync/ledger"
 )
 
-// txn is a transaction of the one that writes, and the connection under it.
-type txn struct {
-	*sql.Tx
-	conn *sql.Conn
-}
+// txn is a transaction of the connection that writes. It is the driver's:
+// package database/sql starts a goroutine for each of its own.
+type txn struct{ conn *sql.Conn }
 
 func (s *Store) inTx(f func(txn) error) error {
-	ctx := context.Background()
-	conn, err := s.write.Conn(ctx)
+	conn, err := s.write.Conn(context.Background())
 	if err != nil {
 		return err
 	}
-	t, err := conn.BeginTx(ctx, nil)
+	t := txn{conn}
+	var open driver.Tx
+	err = t.direct(func(c directConn) (err error) {
+		open, err = c.BeginTx(context.Background(), driver.TxOptions{})
+		return err
+	})
 	if err != nil {
 		return errors.Join(err, conn.Close())
 	}
-	if err := f(txn{t, conn}); err != nil {
-		return errors.Join(err, t.Rollback(), conn.Close())
+	end := open.Commit
+	if err = f(t); err != nil {
+		end = open.Rollback
 	}
-	return errors.Join(t.Commit(), conn.Close())
+	return errors.Join(err, t.direct(func(directConn) error { return end() }), conn.Close())
+}
+
+// directConn is what the driver's connection can do.
+type directConn interface {
+	driver.ConnBeginTx
+	driver.ExecerContext
+}
+
+func (t txn) direct(f func(directConn) error) error {
+	return t.conn.Raw(func(c any) error { return f(c.(directConn)) })
+}
+
+// values executes a statement with values of the driver's own types.
+func (t txn) values(query string, values ...driver.Value) (r driver.Result, err error) {
+	args := make([]driver.NamedValue, len(values))
+	for i, v := range values {
+		args[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+	}
+	err = t.direct(func(c directConn) (err error) {
+		r, err = c.ExecContext(context.Background(), query, args)
+		return err
+	})
+	return r, err
+}
+
+func (t txn) Exec(query string, args ...any) (sql.Result, error) {
+	return t.conn.ExecContext(context.Background(), query, args...)
+}
+
+func (t txn) Query(query string, args ...any) (*sql.Rows, error) {
+	return t.conn.QueryContext(context.Background(), query, args...)
+}
+
+func (t txn) QueryRow(query string, args ...any) *sql.Row {
+	return t.conn.QueryRowContext(context.Background(), query, args...)
 }
 
 // Rows of entries go in many at a time, and straight to the driver: the way into
@@ -62,41 +101,35 @@ var insertions = func() (all [manyRows + 1]string) {
 // insertion after the other, all of them of manyRows but the last.
 type rows []driver.NamedValue
 
-// add adds the entry at an index. It must not change before it is inserted.
-func (r *rows) add(index int64, e *ledger.Entry) {
+// add adds the entry at an index; salt, time and body are nil when they were
+// dropped. None may change before it is inserted.
+func (r *rows) add(index int64, leaf []byte, salt, time, body driver.Value) {
 	if len(*r)%manyValues == 0 {
 		r.value(nil) // the ledger, see insert
 		r.value(index)
 	}
-	r.value(e.Leaf)
-	if e.Dropped() {
-		r.value(nil)
-		r.value(nil)
-		r.value(nil)
-		return
-	}
-	r.value(e.Salt[:])
-	r.value(e.Time)
-	r.value(e.Body)
+	r.value(leaf)
+	r.value(salt)
+	r.value(time)
+	r.value(body)
 }
 
 func (r *rows) value(v driver.Value) {
 	*r = append(*r, driver.NamedValue{Ordinal: len(*r)%manyValues + 1, Value: v})
 }
 
-// writer stores one ledger's next entries within a transaction, which ends with
-// finish.
+// writer stores one ledger's next entries within a transaction.
 type writer struct {
 	tx txn
 	id int64
 }
 
 func (w *writer) insert(r rows) error {
-	return w.tx.conn.Raw(func(conn any) error {
+	return w.tx.direct(func(c directConn) error {
 		for values := range slices.Chunk(r, manyValues) {
 			values[0].Value = w.id
 			n := (len(values) - perInsert) / perRow
-			if _, err := conn.(driver.ExecerContext).ExecContext(context.Background(), insertions[n], values); err != nil {
+			if _, err := c.ExecContext(context.Background(), insertions[n], values); err != nil {
 				return err
 			}
 		}
@@ -120,17 +153,24 @@ func (w *writer) obey(body ledger.Body) (err error) {
 
 // node stores a node at a level that is stored.
 func (w *writer) node(n node) error {
-	_, err := w.tx.Exec("INSERT INTO node VALUES (?, ?, ?, ?)", w.id, n.level, n.n, n.hash[:])
+	_, err := w.tx.values("INSERT INTO node VALUES (?, ?, ?, ?)", w.id, int64(n.level), n.n, n.hash[:])
 	return err
 }
 
-// finish makes head the ledger's head.
-func (w *writer) finish(tree ledger.Tree, head ledger.Head, seen int64) error {
+// advance makes head the ledger's head, if it has so many entries now; otherwise
+// it returns ErrOtherAuthor.
+func (w *writer) advance(from int64, tree ledger.Tree, head ledger.Head, seen int64) error {
 	state, err := tree.MarshalBinary()
 	if err != nil {
 		return err
 	}
-	_, err = w.tx.Exec("UPDATE ledger SET size = ?, tree = ?, note = ?, fresh = ?, seen = ? WHERE id = ?",
-		tree.Size(), state, head.Note, int64(head.Fresh()), seen, w.id)
-	return err
+	r, err := w.tx.values("UPDATE ledger SET size = ?, tree = ?, note = ?, fresh = ?, seen = ? WHERE id = ? AND size = ?",
+		tree.Size(), state, head.Note, int64(head.Fresh()), seen, w.id, from)
+	if err != nil {
+		return err
+	}
+	if n, err := r.RowsAffected(); err != nil || n != 1 {
+		return cmp.Or(err, ErrOtherAuthor)
+	}
+	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // WriteFile replaces the file at path with data, at once and durably, or leaves
@@ -49,9 +51,40 @@ func syncDir(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// ReadFile reads a file of at most limit bytes.
+// ErrNotPlain says that something stands where a file is wanted.
+var ErrNotPlain = errors.New("not a plain file: put the file itself there")
+
+// OpenFile opens a plain file, or a link to one, for reading. It never waits, as
+// for somebody to write to a named pipe: it returns [ErrNotPlain].
+func OpenFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s: %w", path, ErrNotPlain)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// ReadFile reads a plain file of at most limit bytes, see [OpenFile].
 func ReadFile(path string, limit int64) ([]byte, error) {
+	f, err := OpenFile(path)
+	return readAll(f, err, path, limit)
+}
+
+// ReadStream is ReadFile for what somebody at a terminal names, which may be a
+// pipe: they see that it waits.
+func ReadStream(path string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
+	return readAll(f, err, path, limit)
+}
+
+func readAll(f *os.File, err error, path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}

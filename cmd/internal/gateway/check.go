@@ -135,10 +135,10 @@ func state(w *wiring.Wiring, now time.Time) (name string, fresh bool, v *roster.
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	f.Now = func() time.Time { return now }
-	if name, fresh, err = enrolled(f); err != nil {
+	if name, fresh, err = enrolled(f, silent); err != nil {
 		return "", false, nil, err
 	}
-	r, err := openRoster(f)
+	r, err := openRoster(f, silent)
 	if err != nil {
 		return name, fresh, nil, err
 	}

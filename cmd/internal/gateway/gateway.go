@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -50,6 +49,9 @@ type Config struct {
 	// Observe is told of every record in the order of their making, one call at
 	// a time; doors wait for it, so it must not block. May be nil.
 	Observe func(body ledger.Body, at time.Time)
+	// Opening is told how far Open has come, from its goroutine and at least with
+	// each 4096 entries that it takes in, so it must be quick. May be nil.
+	Opening func(Opening)
 	// Board is the simulated board; nil makes one if the wiring has simulated lines.
 	Board *sim.Board
 }
@@ -68,14 +70,12 @@ type Gateway struct {
 	self    ledger.KeyID                                                    // author of its door log
 	watch   func(context.Context) (changed func() (bool, error), err error) // the store's
 	ready   chan struct{}
+	opening func(Opening) // of the Config, while Open works
 	close   func() error
 	unlock  func() error // lets another daemon run on the folder
 
 	observing sync.Mutex // held over a call of Observe
 }
-
-// ErrUnenrolled says that no steward has approved the gateway yet.
-var ErrUnenrolled = errors.New("this gateway is not enrolled")
 
 // Open drives every relay safe, opens the folder, takes in a first approval if
 // one lies there, projects the roster and prepares the journal. No relay moves.
@@ -83,7 +83,7 @@ func Open(cfg Config) (_ *Gateway, err error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	g := &Gateway{cfg: cfg, ready: make(chan struct{})}
+	g := &Gateway{cfg: cfg, ready: make(chan struct{}), opening: cfg.Opening}
 	g.close = sync.OnceValue(g.closeAll)
 	defer func() {
 		if err != nil {
@@ -98,24 +98,27 @@ func Open(cfg Config) (_ *Gateway, err error) {
 		_, safe := newHardware(cfg.Wiring, cfg.Board) // nobody else runs, as far as one can tell
 		return nil, errors.Join(err, safe)
 	}
-	// Before anything else: a predecessor that was killed may have left a door open.
+	// Before all that may take long: a predecessor that was killed may have left a
+	// door open.
 	if g.board, err = newHardware(cfg.Wiring, cfg.Board); err != nil {
 		return nil, err
 	}
+	g.tell(Opening{What: "relays are safe"})
 	if g.folder, err = folder.Open(cfg.Wiring.Data, false); err != nil {
 		return nil, err
 	}
 	g.folder.Now = cfg.Now
 	g.watch = g.folder.Store().Watch
-	if g.Name, _, err = enrolled(g.folder); err != nil {
+	if g.Name, _, err = enrolled(g.folder, g.tell); err != nil {
 		return nil, err
 	}
-	if g.roster, err = openRoster(g.folder); err != nil {
+	if g.roster, err = openRoster(g.folder, g.tell); err != nil {
 		return nil, err
 	}
 	if _, err = g.roster.Project(g.clock()); err != nil {
 		return nil, err
 	}
+	g.tell(Opening{What: "roster"})
 	for _, p := range wiring.Check(cfg.Wiring, g.roster.View().Policy, g.Name) {
 		if p.Severity == wiring.Stop {
 			return nil, errors.New(p.What())
@@ -129,46 +132,8 @@ func Open(cfg Config) (_ *Gateway, err error) {
 	if err = g.control(); err != nil {
 		return nil, err
 	}
+	g.opening = nil
 	return g, nil
-}
-
-// enrolled is the gateway's name; an approval that lies in the folder enrols it,
-// and then fresh is true.
-func enrolled(f *folder.Folder) (name string, fresh bool, err error) {
-	name, err = f.Gateway()
-	if err != nil || name != "" {
-		return name, false, err
-	}
-	path := filepath.Join(f.Dir(), ApprovalFile)
-	approval, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", false, fmt.Errorf("%w: take %s to a steward, who answers with `tombolo gateway approve`; put the answer at %s",
-			ErrUnenrolled, filepath.Join(f.Dir(), folder.RequestFile), path)
-	}
-	if err != nil {
-		return "", false, err
-	}
-	defer approval.Close()
-	if name, err = f.Enrol(approval); err != nil {
-		return "", false, fmt.Errorf("%s: %w", path, err)
-	}
-	return name, true, nil
-}
-
-func openRoster(f *folder.Folder) (*roster.Roster, error) {
-	community, err := f.CommunityID()
-	if err != nil {
-		return nil, err
-	}
-	node, err := f.NodeID()
-	if err != nil {
-		return nil, err
-	}
-	own, err := f.Public(folder.SigningKey)
-	if err != nil {
-		return nil, err
-	}
-	return roster.Open(roster.Config{Path: filepath.Join(f.Dir(), RosterFile), Source: source{f.Store()}, Community: community, Node: node, Gateway: own})
 }
 
 func (g *Gateway) control() error {
@@ -218,12 +183,15 @@ func (r recorder) Record(b ledger.Body, at time.Time) error {
 	return err
 }
 
-func (r recorder) RecordFirst(ctx context.Context, b ledger.Body, at time.Time) error {
-	err := r.g.journal.RecordFirst(ctx, store.Draft{Body: b, Time: at})
-	if err == nil {
-		r.observe(b, at)
+func (r recorder) RecordFirst(b ledger.Body, at time.Time) func(context.Context) error {
+	durable := r.g.journal.RecordFirst(store.Draft{Body: b, Time: at})
+	return func(ctx context.Context) error {
+		err := durable(ctx)
+		if err == nil {
+			r.observe(b, at)
+		}
+		return err
 	}
-	return err
 }
 
 func (r recorder) observe(b ledger.Body, at time.Time) {

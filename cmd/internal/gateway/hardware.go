@@ -210,14 +210,24 @@ func readersOf(w *wiring.Wiring) (out []reader) {
 	return out
 }
 
+var errTaken = errors.New("something that is no socket stands there: name another path as the socket of [sim] in the wiring file")
+
 // listen opens the simulated board's socket.
 func (h *hardware) listen() (err error) {
 	path := h.wiring.Sim.Socket
 	if h.sim == nil || path == "" {
 		return nil
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	switch info, err := os.Lstat(path); {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
 		return err
+	case info.Mode().Type() != os.ModeSocket: // somebody's file: a predecessor left a socket
+		return fmt.Errorf("%s: %w", path, errTaken)
+	default:
+		if err := os.Remove(path); err != nil {
+			return err
+		}
 	}
 	h.listener, err = net.Listen("unix", path)
 	return err

@@ -153,6 +153,21 @@ func (h *house) write(kind ledger.LogKind, bodies ...ledger.Body) {
 	}
 }
 
+// writeMany is write, in one commit for each thousand.
+func (h *house) writeMany(kind ledger.LogKind, bodies []ledger.Body) {
+	h.t.Helper()
+	a := must(h.steward.Author(kind))
+	for some := range slices.Chunk(bodies, 1000) {
+		var drafts []store.Draft
+		for _, b := range some {
+			drafts = append(drafts, store.Draft{Body: b, Time: time.Now()})
+		}
+		if _, err := a.Append(drafts...); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
 func (h *house) delegate(k *passport.SoftKey, mode passport.Mode) {
 	h.t.Helper()
 	d := passport.Delegation{Passport: 7, Key: k.Key(), NotBefore: 1, NotAfter: 1 << 40, Mode: mode}

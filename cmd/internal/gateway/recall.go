@@ -114,7 +114,10 @@ func (g *Gateway) fold(ctx context.Context, self ledger.KeyID) (memory, error) {
 		} else {
 			m.logs = append(m.logs, keptLog{Origin: l.Origin.String()})
 		}
-		bad := foldLog(ctx, s, l, from, m.presence)
+		bad := foldLog(s, l, from, m.presence, func(done int64) error {
+			g.tell(Opening{"memory of " + l.Origin.String(), done, l.Size})
+			return ctx.Err()
+		})
 		if ctx.Err() != nil {
 			return m, ctx.Err()
 		}
@@ -128,15 +131,18 @@ func (g *Gateway) fold(ctx context.Context, self ledger.KeyID) (memory, error) {
 }
 
 // foldLog folds a door log from an entry on. One that is damaged is passed over;
-// the error names the first.
-func foldLog(ctx context.Context, s *store.Store, l store.Info, from int64, p *access.Presence) (err error) {
+// the error names the first. step is told how far it is, once a chunk, and ends
+// it with an error.
+func foldLog(s *store.Store, l store.Info, from int64, p *access.Presence, step func(done int64) error) (err error) {
 	index := from
 	for e, bad := range s.Entries(l, from, l.Size) {
 		if bad != nil {
 			return errors.Join(err, bad)
 		}
-		if index%ledger.ChunkSize == 0 && ctx.Err() != nil {
-			return ctx.Err()
+		if index%ledger.ChunkSize == 0 {
+			if ended := step(index); ended != nil {
+				return ended
+			}
 		}
 		body, bad := remembered(e, index)
 		if bad != nil && err == nil {
@@ -156,15 +162,11 @@ func foldLog(ctx context.Context, s *store.Store, l store.Info, from int64, p *a
 // remembered is the body of an entry that Presence takes, or nil.
 func remembered(e ledger.Entry, index int64) (ledger.Body, error) {
 	leaf, err := ledger.ParseLeaf(e.Leaf)
-	if err != nil {
+	if err != nil || !access.Remembered(leaf.Kind) {
 		return nil, err
 	}
-	switch leaf.Kind {
-	case ledger.KindBoot, ledger.KindDecision, ledger.KindPassage, ledger.KindPassUsed:
-		_, body, err := e.Open(ledger.DoorLog, index)
-		return body, err
-	}
-	return nil, nil
+	_, body, err := e.Open(ledger.DoorLog, index)
+	return body, err
 }
 
 func (g *Gateway) presencePath() string { return filepath.Join(g.folder.Dir(), PresenceFile) }

@@ -68,12 +68,20 @@ func (d *diary) incarnation(key ed25519.PrivateKey, guard string) *store.Author 
 func (d *diary) write(a *store.Author, visits int) {
 	d.t.Helper()
 	lots := rand.New(d.rand)
-	bodies := []ledger.Body{&ledger.Boot{Software: "test", Clock: "ntp"}}
+	bodies := []ledger.Body{&ledger.Boot{Software: "test", Clock: "unknown"}, &ledger.Basis{Clock: []string{"unknown", "ntp"}[lots.IntN(2)]}}
 	d.seq = 0
 	for range visits {
 		d.seq++
 		who, door := 1+lots.Uint64N(20), fmt.Sprintf("door-%d", lots.IntN(3))
-		switch lots.IntN(5) {
+		switch lots.IntN(7) {
+		case 5:
+			bodies = append(bodies, &ledger.ClockStep{To: lots.Int64N(43_200_000)}) // From when it is written
+		case 6:
+			if lots.IntN(8) == 0 { // seldom, or there would be nothing to recall
+				bodies = append(bodies, &ledger.Forgiven{Passport: who - 1, Before: d.now})
+			} else {
+				bodies = append(bodies, &ledger.Basis{Clock: []string{"unknown", "ntp"}[lots.IntN(2)]})
+			}
 		case 0:
 			bodies = append(bodies, &ledger.Decision{Seq: d.seq, Door: door, Mode: "tap+wrong-pin", Reason: "wrong-pin", Passport: who})
 		case 1:
@@ -92,6 +100,10 @@ func (d *diary) write(a *store.Author, visits int) {
 		var drafts []store.Draft
 		for _, b := range bodies[:n] {
 			d.now += 1000
+			if step, ok := b.(*ledger.ClockStep); ok {
+				step.From, step.To = d.now, d.now+step.To
+				d.now = step.To
+			}
 			drafts = append(drafts, store.Draft{Body: b, Time: time.UnixMilli(d.now)})
 			d.all.Apply(d.now, b)
 		}
@@ -420,7 +432,7 @@ func BenchmarkRecall(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if err := foldLog(b.Context(), d.g.folder.Store(), logs[0], 0, access.NewPresence()); err != nil {
+		if err := foldLog(d.g.folder.Store(), logs[0], 0, access.NewPresence(), func(int64) error { return nil }); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // challengeLife is how long a simulated reader takes the answer to a challenge.
 const challengeLife = 10 * time.Second
 
-// Why a simulated reader presented nothing.
+// Why a simulated reader presented nothing; at an exit it presents that too.
 var (
 	errNoChallenge = errors.New("no challenge is open: ask for one, and answer it within 10 s, once")
 	errAnswer      = errors.New("an answer is the door key's 34 bytes and its signature's 64")
@@ -26,6 +26,7 @@ var (
 type tapped interface {
 	Challenge(door string, nonce [32]byte) passport.Challenge
 	Tap(ctx context.Context, door string, exit bool, ch passport.Challenge, key passport.Key, sig passport.Signature) error
+	Unread(ctx context.Context, door string, exit bool) error
 	Key(ctx context.Context, door string, exit bool, key byte) error
 }
 
@@ -64,20 +65,30 @@ func (r *simReader) take() (passport.Challenge, bool) {
 	return r.last, ok
 }
 
-// Tap takes key ‖ signature. A challenge is used up by whatever answers it.
+// Tap takes key ‖ signature. A challenge is used up by whatever answers it. On
+// the way out what is no answer counts too: nobody is kept in by a card that is
+// taken away too soon.
 func (r *simReader) Tap(door string, exit bool, answer []byte) error {
 	ch, ok := r.take()
+	key, sig, err := parseAnswer(answer)
 	if !ok {
-		return errNoChallenge
+		err = errNoChallenge
 	}
-	if len(answer) != passport.KeySize+len(passport.Signature{}) {
-		return fmt.Errorf("%w; these are %d bytes", errAnswer, len(answer))
-	}
-	key, err := passport.ParseKey(answer[:passport.KeySize])
-	if err != nil {
+	switch {
+	case err != nil && exit:
+		return r.to.Unread(r.ctx, door, exit)
+	case err != nil:
 		return err
 	}
-	return r.to.Tap(r.ctx, door, exit, ch, key, passport.Signature(answer[passport.KeySize:]))
+	return r.to.Tap(r.ctx, door, exit, ch, key, sig)
+}
+
+func parseAnswer(answer []byte) (key passport.Key, sig passport.Signature, err error) {
+	if len(answer) != passport.KeySize+len(sig) {
+		return key, sig, fmt.Errorf("%w; these are %d bytes", errAnswer, len(answer))
+	}
+	key, err = passport.ParseKey(answer[:passport.KeySize])
+	return key, passport.Signature(answer[passport.KeySize:]), err
 }
 
 // Key passes a key on.

@@ -19,6 +19,7 @@ type tapDoor struct {
 	tap        passport.Challenge
 	key        passport.Key
 	sig        passport.Signature
+	err        error // of Unread
 }
 
 func (d *tapDoor) Challenge(_ string, nonce [32]byte) passport.Challenge {
@@ -31,6 +32,11 @@ func (d *tapDoor) Tap(_ context.Context, door string, exit bool, ch passport.Cha
 	d.heard = append(d.heard, fmt.Sprintf("tap %s %v", door, exit))
 	d.tap, d.key, d.sig = ch, key, sig
 	return nil
+}
+
+func (d *tapDoor) Unread(_ context.Context, door string, exit bool) error {
+	d.heard = append(d.heard, fmt.Sprintf("unread %s %v", door, exit))
+	return d.err
 }
 
 func (d *tapDoor) Key(_ context.Context, door string, exit bool, key byte) error {
@@ -74,7 +80,7 @@ func TestSimReader(t *testing.T) {
 	if err := v.Verify(d.tap.Sum(), d.sig); err != nil {
 		t.Errorf("the signature that arrives: %v", err)
 	}
-	if err := r.Tap("front", true, good); !errors.Is(err, errNoChallenge) {
+	if err := r.Tap("front", false, good); !errors.Is(err, errNoChallenge) {
 		t.Errorf("a challenge answered twice: %v", err)
 	}
 
@@ -104,7 +110,8 @@ func TestSimReader(t *testing.T) {
 	}
 }
 
-// TestSimReaderRefuses what is no answer; each uses the challenge up.
+// TestSimReaderRefuses what is no answer on the way in, and passes it on on the
+// way out; each uses the challenge up.
 func TestSimReaderRefuses(t *testing.T) {
 	t.Parallel()
 	k, err := passport.GenerateSoftKey(passport.KindSoftware, rand.Reader)
@@ -147,5 +154,50 @@ func TestSimReaderRefuses(t *testing.T) {
 	}
 	if d.heard != nil {
 		t.Errorf("heard %q", d.heard)
+	}
+}
+
+// TestSimReaderExit: on the way out whatever is presented is told, readable or
+// not.
+func TestSimReaderExit(t *testing.T) {
+	t.Parallel()
+	k, err := passport.GenerateSoftKey(passport.KindPhone, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	d := tapDoor{}
+	r := &simReader{ctx: t.Context(), to: &d, now: func() time.Time { return now }}
+	good := answer(k, r.Challenge("front", true))
+	noKey := slices.Clone(good)
+	noKey[0] = 0
+	for _, c := range []struct {
+		name   string
+		asked  bool
+		late   time.Duration
+		answer []byte
+		want   string
+	}{
+		{"good", true, 0, good, "tap front true"},
+		{"answered before", false, 0, good, "unread front true"},
+		{"late", true, challengeLife, good, "unread front true"},
+		{"nothing", true, 0, nil, "unread front true"},
+		{"short", true, 0, good[:97], "unread front true"},
+		{"long", true, 0, append(slices.Clone(good), 0), "unread front true"},
+		{"no key", true, 0, noKey, "unread front true"},
+		{"all at once", false, 0, noKey[:50], "unread front true"},
+	} {
+		if c.asked {
+			r.Challenge("front", true)
+		}
+		now = now.Add(c.late)
+		d.heard = nil
+		if err := r.Tap("front", true, c.answer); err != nil || !slices.Equal(d.heard, []string{c.want}) {
+			t.Errorf("%s: heard %q, %v", c.name, d.heard, err)
+		}
+	}
+	d.err = errors.New("the controller has stopped")
+	if err := r.Tap("front", true, nil); !errors.Is(err, d.err) {
+		t.Errorf("not passed on: %v", err)
 	}
 }

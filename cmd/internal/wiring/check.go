@@ -146,6 +146,9 @@ func (c *checker) wires(d *Door) {
 	if d.Contact != nil && d.Rex == nil {
 		c.add(Note, d.Name, "no rex: each time somebody leaves by the mechanical way out it is reported as forced open")
 	}
+	if d.Lock == FailSafe && d.Rex == nil {
+		c.add(Note, d.Name, "fail-safe lock without rex: no button unlocks it from inside; unless the handle itself frees the door (not so with a magnet), wire one, and one that cuts the lock's power")
+	}
 	if pd == nil {
 		return
 	}

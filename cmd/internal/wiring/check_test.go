@@ -94,16 +94,20 @@ fault: door shed: it is wired here, and the policy gives it to gateway gw2: nobo
 fault: door yard: the policy gives it to this gateway, and it is not wired: nobody can open it; add [doors.yard] to the wiring file
 note: door flat-1: fail-safe lock: a power cut or a stopped daemon leaves this home unlocked, and the relay is energised for as long as it is locked
 note: door flat-1: no contact: an entry cannot be told from a door that nobody went through, and a door held or forced open is not noticed; at a home, nobody will know that it was broken open
+note: door flat-1: fail-safe lock without rex: no button unlocks it from inside; unless the handle itself frees the door (not so with a magnet), wire one, and one that cuts the lock's power
 note: door flat-1: a home's people are promised entry by tap, and scanners read codes only: add a reader for taps
 note: door shed: fail-safe lock: a power cut or a stopped daemon leaves it unlocked, and the relay is energised for as long as it is locked
 note: door shed: no rex: each time somebody leaves by the mechanical way out it is reported as forced open
+note: door shed: fail-safe lock without rex: no button unlocks it from inside; unless the handle itself frees the door (not so with a magnet), wire one, and one that cuts the lock's power
 note: door shed: no reader on the side of zone house: it opens by command or from inside only
 `},
 		{"another machine's file", full, nil, "gw2", `stop: this file is for gateway gw1, and this machine is enrolled as gw2: bring the right file, or correct its name
 note: door flat-1: fail-safe lock: a power cut or a stopped daemon leaves it unlocked, and the relay is energised for as long as it is locked
 note: door flat-1: no contact: an entry cannot be told from a door that nobody went through, and a door held or forced open is not noticed
+note: door flat-1: fail-safe lock without rex: no button unlocks it from inside; unless the handle itself frees the door (not so with a magnet), wire one, and one that cuts the lock's power
 note: door shed: fail-safe lock: a power cut or a stopped daemon leaves it unlocked, and the relay is energised for as long as it is locked
 note: door shed: no rex: each time somebody leaves by the mechanical way out it is reported as forced open
+note: door shed: fail-safe lock without rex: no button unlocks it from inside; unless the handle itself frees the door (not so with a magnet), wire one, and one that cuts the lock's power
 `},
 		{"a gateway that the policy does not name", empty, p, "gw3", `fault: the policy gives gateway gw3 no door; did you mean "gw1"?
 note: no door is wired: add [doors.NAME] to the wiring file

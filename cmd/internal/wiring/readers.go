@@ -40,7 +40,7 @@ func (b *builder) reader(path strict.Path, d *Door, i int, f fileReader) Reader 
 		b.doc.Reject(path.With("port"), "%s is %s already: one reader, one port", strict.Quote(*f.Port), other)
 		return r
 	}
-	b.ports[r.Port] = fmt.Sprintf("door %s's reader %d", d.Name, i)
+	b.ports[r.Port] = fmt.Sprintf("door %s's reader %d", d.Name, i+1) // as Check counts them
 	return r
 }
 

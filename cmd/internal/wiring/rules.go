@@ -39,6 +39,9 @@ func (c *checker) rules(d *Door, pd *policy.Door) {
 	}
 	c.counting(d, pd)
 	c.pin(d, pd)
+	if d.Lock == FailSafe && d.Rex != nil && pd.Rex == policy.RexShunt {
+		c.add(Fault, d.Name, "its exit button does nothing: the policy says rex = \"shunt\", which unlocks nothing, and a fail-safe lock (a magnet) holds the door until it is unlocked; set rex = \"unlock\" in the policy")
+	}
 	if d.Operator != nil && pd.Operator == policy.OperatorNever {
 		c.add(Note, d.Name, "a door operator is wired, and the policy never swings it: set operator, or leave it out of the wiring file")
 	}
@@ -84,14 +87,10 @@ func (c *checker) counting(d *Door, pd *policy.Door) {
 		if d.Contact == nil {
 			c.add(Note, d.Name, "zone %s has %s, and without a contact a grant counts as a passage: whoever turns back at the door is counted wrongly", z.Name, countingWords(z))
 		}
-		// A timed anti-passback does not ask where somebody is.
-		if into && !leaves && (z.Antipassback != policy.AntipassbackTimed || z.Occupancy > 0) {
-			forgiven := ""
-			if z.Forgive > 0 {
-				forgiven = fmt.Sprintf(", for %v or until a steward forgives it", strict.Duration(z.Forgive))
-			}
-			c.add(Note, d.Name, "zone %s has %s, and there is no exit reader here: whoever leaves by the button or the handle stays inside for the log%s; add a reader with side = \"out\"",
-				z.Name, countingWords(z), forgiven)
+		// A timed anti-passback does not ask where somebody is, and forgives nothing.
+		if into && !leaves && z.Forgive > 0 {
+			c.add(Note, d.Name, "zone %s has %s, and there is no exit reader here: whoever leaves by the button or the handle stays inside for the log, for %v or until a steward forgives it; add a reader with side = \"out\"",
+				z.Name, countingWords(z), strict.Duration(z.Forgive))
 		}
 	}
 }

@@ -71,7 +71,8 @@ func TestRules(t *testing.T) {
 		{"hard anti-passback without exit reader", `antipassback = "hard"`, "", contact + keypad, "note: door front: zone lab has hard anti-passback, and there is no exit reader here: whoever leaves by the button or the handle stays inside for the log, for 1d or until a steward forgives it; add a reader with side = \"out\"\n"},
 		{"soft anti-passback without exit reader", "antipassback = \"soft\"\nforgive = \"2h\"", "", contact + keypad, "note: door front: zone lab has soft anti-passback, and there is no exit reader here: whoever leaves by the button or the handle stays inside for the log, for 2h or until a steward forgives it; add a reader with side = \"out\"\n"},
 		{"timed anti-passback without exit reader", "antipassback = \"timed\"\nantipassback_time = \"10m\"", "", contact + keypad, ""},
-		{"occupancy without exit reader", "occupancy = 20", "", contact + keypad, "note: door front: zone lab has an occupancy limit of 20, and there is no exit reader here: whoever leaves by the button or the handle stays inside for the log; add a reader with side = \"out\"\n"},
+		{"occupancy without exit reader", "occupancy = 20", "", contact + keypad, "note: door front: zone lab has an occupancy limit of 20, and there is no exit reader here: whoever leaves by the button or the handle stays inside for the log, for 1d or until a steward forgives it; add a reader with side = \"out\"\n"},
+		{"occupancy that forgives sooner", "occupancy = 20\nforgive = \"2h\"", "", contact + keypad, "note: door front: zone lab has an occupancy limit of 20, and there is no exit reader here: whoever leaves by the button or the handle stays inside for the log, for 2h or until a steward forgives it; add a reader with side = \"out\"\n"},
 		{"both without contact", "antipassback = \"hard\"\noccupancy = 2", "", keypad + exit, noContact + "note: door front: zone lab has hard anti-passback and an occupancy limit of 2, and without a contact a grant counts as a passage: whoever turns back at the door is counted wrongly\n"},
 		{"hard anti-passback", `antipassback = "hard"`, "", contact + keypad + exit, ""},
 
@@ -142,6 +143,43 @@ func TestFireReleaseFailSafe(t *testing.T) {
 	}
 	if got := Text(Check(w, p, "gw1")); strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "note: door front: fail-safe lock: ") {
 		t.Errorf("got:\n%s", got)
+	}
+}
+
+// TestExitButton: a magnet holds people in unless the button unlocks it.
+func TestExitButton(t *testing.T) {
+	t.Parallel()
+	const (
+		rex     = "contact = { chip = \"sim\" }\nrex = { chip = \"sim\" }\n"
+		none    = "contact = { chip = \"sim\" }\n"
+		nothing = "fault: door front: its exit button does nothing: "
+		missing = "note: door front: fail-safe lock without rex: "
+	)
+	for _, c := range []struct {
+		name, lock, rex, wires string
+		want, not              string
+	}{
+		{"a magnet that a button unlocks", "fail-safe", "unlock", rex, "", nothing},
+		{"a magnet that a button does not unlock", "fail-safe", "shunt", rex, nothing, missing},
+		{"a magnet without a button", "fail-safe", "unlock", none, missing, nothing},
+		{"a magnet without a button, shunted", "fail-safe", "shunt", none, missing, nothing},
+		{"a strike whose handle opens", "fail-secure", "shunt", rex, "", nothing},
+		{"a strike without a button", "fail-secure", "shunt", none, "", missing},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p, err := policy.Parse("policy.toml", []byte(ruledPolicy+ruledDoor+"rex = \""+c.rex+"\"\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, err := Parse("/t/gateway.toml", []byte(strings.Replace(ruledWiring, "fail-secure", c.lock, 1)+c.wires+keypad))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := Text(Check(w, p, "gw1")); !strings.Contains(got, c.want) || strings.Contains(got, c.not) {
+				t.Errorf("got:\n%s\nwant %q and not %q", got, c.want, c.not)
+			}
+		})
 	}
 }
 

@@ -230,7 +230,7 @@ var mistakes = []mistake{
 	{"no port", "port = \"/dev/ttyACM0\"\n", "", 7, 3, "doors.front.readers[0].port", "missing: name its serial device", nil},
 	{"port empty", `"/dev/ttyACM0"`, `""`, 9, 8, "doors.front.readers[0].port", "empty: want a path", nil},
 	{"port too long", `"/dev/ttyACM0"`, `"/` + strings.Repeat("x", maxPath) + `"`, 9, 8, "doors.front.readers[0].port", "at most 4095 bytes", nil},
-	{"port doubled", "[doors.yard]", "[[doors.front.readers]]\nkind = \"scanner\"\nport = \"/dev/../dev/ttyACM0\"\n[doors.yard]", 14, 8, "doors.front.readers[1].port", "door front's reader 0 already", nil},
+	{"port doubled", "[doors.yard]", "[[doors.front.readers]]\nkind = \"scanner\"\nport = \"/dev/../dev/ttyACM0\"\n[doors.yard]", 14, 8, "doors.front.readers[1].port", "door front's reader 1 already", nil},
 	{"baud not a standard one", "baud = 9600", "baud = 9601", 10, 8, "doors.front.readers[0].baud", "want one of 1200 2400", nil},
 	{"baud in words", "baud = 9600", `baud = "9600"`, 10, 8, "doors.front.readers[0].baud", `got "9600"`, strict.ErrValue},
 	{"side unknown", `"in"`, `"inside"`, 11, 8, "doors.front.readers[0].side", `want "in" or "out", got "inside"`, nil},
