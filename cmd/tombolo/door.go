@@ -115,7 +115,11 @@ func (e *env) doorLift() *cobra.Command {
 				// Another steward's may be on its way, so that the lift is written all the same.
 				e.warn("no lockdown of %v is in force, as far as this folder knows", &d)
 			}
-			if err := e.write(f, ledger.NodeLog, &ledger.LockdownLifted{Doors: d.doors, Why: why}); err != nil {
+			at := e.Now()
+			for _, l := range was {
+				at = later(at, l.at.Add(time.Millisecond))
+			}
+			if err := e.writeAt(f, ledger.NodeLog, at, &ledger.LockdownLifted{Doors: d.doors, Why: why}); err != nil {
 				return err
 			}
 			left, err := e.inForce(f, &d)

@@ -203,6 +203,12 @@ func (e *env) change(create bool, do func(*folder.Folder) error) error {
 // write appends to this folder's own ledger of a kind what every gateway of the
 // node can read.
 func (e *env) write(f *folder.Folder, kind ledger.LogKind, bodies ...ledger.Body) error {
+	return e.writeAt(f, kind, e.Now(), bodies...)
+}
+
+// writeAt is write at a time that is not now's: what ends an order has to come
+// after it, whatever clock that was dated by.
+func (e *env) writeAt(f *folder.Folder, kind ledger.LogKind, at time.Time, bodies ...ledger.Body) error {
 	a, err := f.Author(kind)
 	if err != nil {
 		return err
@@ -212,7 +218,7 @@ func (e *env) write(f *folder.Folder, kind ledger.LogKind, bodies ...ledger.Body
 		if err := f.Readable(b.Kind()); err != nil {
 			return err
 		}
-		drafts = append(drafts, store.Draft{Body: b, Time: e.Now()})
+		drafts = append(drafts, store.Draft{Body: b, Time: at})
 	}
 	_, err = a.Append(drafts...)
 	return err
