@@ -254,20 +254,17 @@ func wantLog() string {
 		}
 		fmt.Fprintf(&s, "%[1]s: rex active\n%[1]s: decision %[2]d, rex, granted true: exit\n%[3]s%[1]s: unlocked\n%[1]s: rex normal\n", door, seq, passed)
 	}
-	lapsed := func(seq int) {
-		fmt.Fprintf(&s, "front: passage %d, entered false\nfront: locked\n", seq)
-	}
 	s.WriteString("begin: generation 0\n")
 	boot("unknown")
 	granted(1, "front")
-	lapsed(1)
+	s.WriteString("front: locked\nfront: passage 1, entered false\n")
 	granted(2, "front")
 	s.WriteString("front: contact active\nfront: passage 2, entered true\nfront: open\nfront: contact normal\nfront: locked\n")
 	boot("rtc")
 	granted(1, "front") // killed
 	boot("rtc")
 	granted(1, "front") // stopped
-	lapsed(1)
+	s.WriteString("front: passage 1, entered false\nfront: locked\n")
 	boot("rtc")
 	granted(1, "front") // killed, and made safe by another
 	boot("rtc")
