@@ -274,24 +274,6 @@ func (c *Controller) refresh() {
 	}
 }
 
-// waiting is what the roster says now of those who wait at doors. Who cannot be
-// looked up presents again.
-func (c *Controller) waiting(b *access.Basis) map[passport.KeyID]access.Holder {
-	holders := map[passport.KeyID]access.Holder{}
-	if b.Generation == c.panel.Basis().Generation {
-		return holders
-	}
-	for _, id := range c.panel.Waiting() {
-		h, err := c.cfg.Roster.ByKey(id)
-		if err != nil {
-			c.cfg.Log.Error("look up a holder", "err", err)
-			continue
-		}
-		holders[id] = h
-	}
-	return holders
-}
-
 // up is the time since the start in whole milliseconds, on the monotonic clock.
 func (c *Controller) up() time.Duration { return time.Since(c.started).Truncate(time.Millisecond) }
 

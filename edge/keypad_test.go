@@ -275,6 +275,27 @@ func TestPinUnderChange(t *testing.T) {
 	})
 }
 
+// TestPinOfAnotherTap: what was typed for one presentation answers that one alone,
+// though the next is of the same card.
+func TestPinOfAnotherTap(t *testing.T) {
+	t.Parallel()
+	keypads(t, func(r *rig, p *pins) {
+		gate := make(chan struct{})
+		p.gate = gate
+		r.present("front", "front", r.card)
+		r.keys("front", false, "1234#")
+		r.present("front", "front", r.card)
+		r.recorded("it comes again while the PIN is checked", "denied 1 pin-late")
+		close(gate)
+		r.recorded("and the PIN was right", "")
+		if r.unlocked("front") {
+			t.Error("opened by what was typed before")
+		}
+		r.keys("front", false, "1234#")
+		r.recorded("typed again", "granted 2 granted, unlocked")
+	})
+}
+
 // TestNoPins: a gateway that cannot check a PIN lets nobody in by one.
 func TestNoPins(t *testing.T) {
 	t.Parallel()

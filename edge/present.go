@@ -140,3 +140,21 @@ func (c *Controller) lookUpAgain(k *checked) {
 		k.Holder = h
 	}
 }
+
+// waiting is what the roster says now of those who wait at doors. Who cannot be
+// looked up presents again.
+func (c *Controller) waiting(b *access.Basis) map[passport.KeyID]access.Holder {
+	holders := map[passport.KeyID]access.Holder{}
+	if b.Generation == c.panel.Basis().Generation {
+		return holders
+	}
+	for _, id := range c.panel.Waiting() {
+		h, err := c.cfg.Roster.ByKey(id)
+		if err != nil {
+			c.cfg.Log.Error("look up a holder", "err", err)
+			continue
+		}
+		holders[id] = h
+	}
+	return holders
+}

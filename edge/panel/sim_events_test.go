@@ -158,6 +158,11 @@ func (w *simWorld) typePin(anywhere bool) {
 	}
 	if d, _ := w.panel.Door(e.Door); !anywhere || w.in(2) {
 		e.Wait = d.Wait
+		if w.wrongly > 0 && w.in(3) { // somebody leaves meanwhile, by another door of an interlock perhaps
+			w.step(panel.Moved{Door: w.names[w.IntN(len(w.names))], Input: panel.Rex, Line: door.LineActive})
+			w.up += 20 * time.Millisecond
+			w.step(panel.Ticked{})
+		}
 		if w.in(4) { // the check is slow
 			w.step(panel.Entered{Door: e.Door, Wait: e.Wait})
 			w.up += time.Duration(w.IntN(20_000)) * time.Millisecond

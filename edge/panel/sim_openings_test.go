@@ -231,3 +231,42 @@ func (m *simModel) opening(b *ledger.Opening) {
 	m.open(o.d, p, false, o.beside)
 	m.follow = o.d.company
 }
+
+// asked is what those at a door do beside presenting.
+var asked = []access.Reason{
+	access.AwaitsPin, access.PinLate, access.LockedOutDuress, access.LockedOut, access.NoPin, access.WrongPin, access.AwaitsEscort, access.AwaitsSecond,
+}
+
+// stands is why who waited for a record is refused now, or None.
+func (a simAsk) stands() access.Reason {
+	if a.atHome() {
+		return access.None
+	}
+	for _, rule := range simRules {
+		switch {
+		case slices.Contains(asked, rule.reason) || !rule.holds(a):
+		case rule.reason == levelDenies:
+			return a.byLevelOrPass().reason
+		default:
+			return rule.reason
+		}
+	}
+	if v := a.byLevelOrPass(); v.pass != (ledger.PassID{}) && v.pass != a.own {
+		return access.Again
+	}
+	return access.None
+}
+
+// spentBut is how many entries of a pass others have had.
+func (a simAsk) spentBut(id ledger.PassID) uint32 {
+	n := a.memory.spent[id]
+	if id == a.own && n > 0 {
+		n--
+	}
+	return n
+}
+
+// mayEscort: by the policy, and not because they live here.
+func (a simAsk) mayEscort() bool {
+	return a.Holder.Known && simAttributes(a.p, a.Presented).Escort && !a.atHome()
+}

@@ -61,6 +61,9 @@ func TestSimulation(t *testing.T) {
 	}
 	t.Logf("%d steps in %d worlds, %d decisions, %d others with a line changed; of pairs by one opening %d, refused %d",
 		total.steps, simWorlds, total.decisions, total.others, total.together, total.apart)
+	if simWorlds < 100 {
+		return // too few for what is rare
+	}
 	if total.together == 0 || total.apart == 0 {
 		t.Error("no world has a pair that waits for its records and goes in, or does not")
 	}

@@ -87,7 +87,7 @@ func explainEntry(line func(string, ...any), d *Door) {
 	if d.TwoPerson {
 		line("Opens for two persons only, the second within %s.", strict.Duration(d.CompanyTime))
 	} else if d.CompanyTime != DefaultCompanyTime {
-		line("Waits %s for an escort.", strict.Duration(d.CompanyTime))
+		line("Waits %[1]s for an escort, who brings in whoever presents within %[1]s.", strict.Duration(d.CompanyTime))
 	}
 	if len(d.Partners) > 0 {
 		verb := "is"

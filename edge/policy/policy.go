@@ -75,7 +75,7 @@ type Door struct {
 	Operator         Operator
 	Pin              *schedule.Schedule // a PIN is asked for, beside the card
 	TwoPerson        bool               // two who may enter must ask, one soon after the other
-	CompanyTime      time.Duration      // how soon: the second of two persons, or the escort
+	CompanyTime      time.Duration      // how soon: the second of two persons, or the escort; and who an escort brings in, however many
 	Interlocks       []string           // sorted
 	Partners         []string           // doors that must be shut before an entry here; sorted, without this one
 	Clock            ClockTrust         // worse clocks do not decide codes and schedules here
