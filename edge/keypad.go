@@ -20,7 +20,7 @@ const maxTyped = 16
 // typing is what was typed at one reader so far.
 type typing struct {
 	digits   []byte
-	checking bool // a PIN is being checked
+	checking uint64 // the wait whose PIN is being checked, or 0
 }
 
 func (d *ownDoor) typingAt(exit bool) *typing {
@@ -63,14 +63,14 @@ func (c *Controller) enter(name string, exit bool, t *typing) {
 	typed := string(t.digits)
 	t.forget()
 	d, _ := c.panel.Door(name)
-	if d.AwaitsPin == 0 || d.PinExit != exit || t.checking {
+	if d.AwaitsPin == 0 || d.PinExit != exit || t.checking == d.Wait {
 		return
 	}
 	if c.cfg.Pins == nil {
 		c.step(panel.Typed{Door: name, Wait: d.Wait, Pin: access.PinMissing})
 		return
 	}
-	t.checking = true
+	t.checking = d.Wait
 	c.step(panel.Entered{Door: name, Wait: d.Wait}) // the check may be slow
 	ctx, who := c.ctx, d.AwaitsPin
 	c.beside.Go(func() {
@@ -80,7 +80,9 @@ func (c *Controller) enter(name string, exit bool, t *typing) {
 			pin = access.PinMissing
 		}
 		_ = c.post(ctx, func() { // after the stop nobody waits
-			t.checking = false
+			if t.checking == d.Wait {
+				t.checking = 0
+			}
 			c.refresh()
 			c.step(panel.Typed{Door: name, Wait: d.Wait, Pin: pin})
 		})

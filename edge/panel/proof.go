@@ -14,6 +14,7 @@ var (
 	errOther    = errors.New("it names another passport or key than what was presented")
 	errPlace    = errors.New("what was presented was made for another place")
 	errMode     = errors.New("nothing is presented in this way")
+	errAgain    = errors.New("the same tap has opened a door before: a challenge is answered once")
 	errNoHolder = errors.New("the ledgers have no such key of this passport")
 )
 
@@ -41,6 +42,26 @@ func (c ReplayConfig) proves(p *Presented, b *ledger.Decision) error {
 		return c.provesWindow(p, b)
 	}
 	return errMode
+}
+
+// once refuses a tap that lets in for the second time. Codes are the panel's own
+// affair.
+func once(proves func(*Presented, *ledger.Decision) error) func(*Presented, *ledger.Decision) error {
+	opened := map[[32]byte]bool{} // by nonce
+	return func(p *Presented, b *ledger.Decision) error {
+		if err := proves(p, b); err != nil || p.Mode != "tap" || !b.Granted {
+			return err
+		}
+		t, err := passport.ParseTap(b.Presentation)
+		switch {
+		case err != nil:
+			return err
+		case opened[t.Nonce]:
+			return errAgain
+		}
+		opened[t.Nonce] = true
+		return nil
+	}
 }
 
 func (c ReplayConfig) provesTap(b *ledger.Decision) error {

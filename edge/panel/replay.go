@@ -52,7 +52,7 @@ type ReplayConfig struct {
 // those differ that it changes, and with any those that no signed presentation
 // stands behind. An error ends it.
 func Replay(cfg ReplayConfig, w World, log iter.Seq2[Logged, error]) iter.Seq2[Outcome, error] {
-	return again(&replay{cfg: cfg.Config, world: w, proves: cfg.proves}, log)
+	return again(&replay{cfg: cfg.Config, world: w, proves: once(cfg.proves)}, log)
 }
 
 func again(r *replay, log iter.Seq2[Logged, error]) iter.Seq2[Outcome, error] {
@@ -251,6 +251,7 @@ func (r *replay) unmet(e Logged) (out []Outcome) {
 
 func (r *replay) decision(m Moment, e Logged, b *ledger.Decision) ([]Outcome, error) {
 	r.step(m, Ticked{})
+	r.panel.seq = max(r.panel.seq, b.Seq) // a button's exit has the next number
 	logged, known := access.ParseReason(b.Reason)
 	grants := logged.Grants() || b.Granted
 	_, waits := r.panel.opening[b.Seq]
@@ -294,6 +295,9 @@ func (r *replay) decision(m Moment, e Logged, b *ledger.Decision) ([]Outcome, er
 	default:
 		o.Again = r.panel.Judge(m, p)
 		o.Same = o.Again.Reason == logged
+		if used := r.passes[b.Seq]; o.Same && (used != nil) != (o.Again.Pass != (ledger.PassID{})) || o.Same && used != nil && used.Pass != o.Again.Pass {
+			o.Same, o.Note = false, "it spends another guest pass than it lets in on, or none"
+		}
 		if logged == access.Interlock && !o.Same && r.moved(m, p) {
 			o.Again, o.Same = access.Verdict{Reason: logged}, true
 			o.Note = "a contact that moves and comes to rest as it was is not logged"

@@ -96,7 +96,7 @@ func (m *simModel) open(d *simDoor, p *simPerson, kept, alone bool) {
 		}
 		return
 	}
-	m.apart(d, kept)
+	m.apart(d, kept || a.atHome()) // a home may have begun while the record was waited for
 	who := e.Holder.Delegation.Passport
 	d.letIn[who] = true
 	d.two = d.two || !alone && p.two
