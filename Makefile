@@ -53,9 +53,8 @@ fuzz: ## every fuzzer for FUZZTIME each
 		done; \
 	done
 
-soak: ## what takes longer: every mutant of the core has to be caught, 200 kills, ten times the simulation
+soak: ## what takes longer: every mutant of the core has to be caught; 200 kills
 	$(GO) test -count=1 -timeout 1h -tags soak -run '^TestMutants$$' ./edge/panel
-	$(GO) test -count=1 -timeout 1h -run '^TestSimulation$$' ./edge/panel -steps 30000
 	TOMBOLO_KILLS=200 $(GO) test -count=1 -timeout 1h -run TestKilled -v ./cmd/tombolod
 
 bench: ## one line a figure: name, measured, target, pass or miss
