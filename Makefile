@@ -5,10 +5,14 @@ SHELL := /bin/bash
 
 GO ?= go
 export CGO_ENABLED := 1
+# PC/SC needs libpcsclite; without the tag everything builds without it.
+export GOFLAGS := -tags=pcsc
 
 # Debian packages, and a file that each of them brings.
 NEEDS := gcc:/usr/bin/gcc zbar-tools:/usr/bin/zbarimg qemu-system-arm:/usr/bin/qemu-system-aarch64 \
-	gcc-aarch64-linux-gnu:/usr/bin/aarch64-linux-gnu-gcc libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.a
+	gcc-aarch64-linux-gnu:/usr/bin/aarch64-linux-gnu-gcc libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.a \
+	pkg-config:/usr/bin/pkg-config libpcsclite-dev:/usr/include/PCSC/winscard.h pcscd:/usr/sbin/pcscd \
+	vsmartcard-vpcd:/etc/reader.conf.d/vpcd
 
 # Packages whose goroutines share something.
 RACE := ./cmd/internal/... ./edge/... ./hw/... ./sync/...
