@@ -12,7 +12,7 @@ export GOFLAGS := -tags=pcsc
 NEEDS := gcc:/usr/bin/gcc zbar-tools:/usr/bin/zbarimg qemu-system-arm:/usr/bin/qemu-system-aarch64 \
 	gcc-aarch64-linux-gnu:/usr/bin/aarch64-linux-gnu-gcc libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.a \
 	pkg-config:/usr/bin/pkg-config libpcsclite-dev:/usr/include/PCSC/winscard.h pcscd:/usr/sbin/pcscd \
-	vsmartcard-vpcd:/etc/reader.conf.d/vpcd
+	vsmartcard-vpcd:/etc/reader.conf.d/vpcd systemd:/usr/bin/systemd-analyze
 
 # Packages whose goroutines share something.
 RACE := ./cmd/internal/... ./edge/... ./hw/... ./sync/...
@@ -57,8 +57,9 @@ fuzz: ## every fuzzer for FUZZTIME each
 		done; \
 	done
 
-soak: ## what takes longer: every mutant of the core has to be caught; 200 kills
-	$(GO) test -count=1 -timeout 1h -tags soak -run '^TestMutants$$' ./edge/panel
+soak: ## what takes longer: every mutant of the core has to be caught; the Pi 3's kernel; 200 kills
+	$(GO) test -count=1 -timeout 1h -tags pcsc,soak -run '^TestMutants$$' ./edge/panel
+	$(GO) test -count=1 -timeout 20m -tags pcsc,soak -run '^TestRaspi$$' -v ./firmware
 	TOMBOLO_KILLS=200 $(GO) test -count=1 -timeout 1h -run TestKilled -v ./cmd/tombolod
 
 bench: ## one line a figure: name, measured, target, pass or miss

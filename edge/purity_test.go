@@ -21,7 +21,11 @@ const module = "tombolo"
 // read no clock. Besides the list below they may import what is named here, and
 // nothing else: what a library itself reaches is its own affair.
 var pure = map[string][]string{
-	"passport":      {"crypto", "crypto/ecdsa", "crypto/elliptic", "encoding", "encoding/json", "github.com/ethereum/go-ethereum/crypto"},
+	"passport": {"crypto", "crypto/ecdsa", "crypto/elliptic", "encoding", "encoding/json", "github.com/ethereum/go-ethereum/crypto"},
+	"passport/card": {"crypto", "crypto/aes", "crypto/cipher", "crypto/ecdh", "crypto/ecdsa", "crypto/ed25519", "crypto/elliptic", "crypto/hkdf",
+		"github.com/ethereum/go-ethereum/crypto", "tombolo/passport"},
+	"passport/card/soft": {"crypto/aes", "crypto/cipher", "crypto/ecdh", "crypto/ecdsa", "crypto/elliptic", "crypto/hkdf",
+		"github.com/ethereum/go-ethereum/crypto", "math/big", "tombolo/passport", "tombolo/passport/card"},
 	"passport/qr":   {"tombolo/passport"},
 	"edge/access":   {"container/heap", "encoding/json", "tombolo/edge/policy", "tombolo/passport", "tombolo/sync/ledger"},
 	"edge/door":     {},
@@ -55,8 +59,8 @@ var mayImport = map[string][]string{
 	"sync/enroll":  {"sync/ledger", "sync/store"},
 	"sync/hub":     {"sync", "passport"},
 	"edge":         {"edge", "passport", "sync/ledger"},
-	"hw":           {"passport/card"},
-	"firmware":     {"hw"}, // its programs try the drivers on an emulated board
+	"hw":           {"hw", "passport/card"},
+	"firmware":     {"hw", "firmware"}, // its programs try the drivers on an emulated board
 	"cmd":          {""},
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"tombolo/firmware/qemu"
 	"tombolo/sync/ledger"
 	"tombolo/sync/store"
 )
@@ -54,6 +55,17 @@ func (c tools) gateway(t *testing.T) (dir string) {
 	c.exec(t, filepath.Join(c.bin, "tombolod"), "init", "--dir", dir, "--name", "gw1")
 	tombolo("gateway", "approve", "--yes", filepath.Join(dir, "gateway.request")) // the answer lies beside it
 	return dir
+}
+
+// daemon builds tombolod for the guest.
+func daemon(t *testing.T) string {
+	t.Helper()
+	return qemu.Build(t, qemu.BuildConfig{
+		Package: "tombolo/cmd/tombolod", Cgo: true,
+		// What the packages are built with: a static glibc can neither resolve
+		// names nor load libraries.
+		Tags: "netgo,osusergo,sqlite_omit_load_extension",
+	})
 }
 
 // filesOf lists the files below a folder as virt.Config has them.

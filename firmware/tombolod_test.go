@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tombolo/firmware/qemu"
 	"tombolo/firmware/virt"
 )
 
@@ -64,7 +65,7 @@ func (b *board) still() {
 // ready waits until the daemon has told the manager so: its inputs are open.
 func (b *board) ready() {
 	b.t.Helper()
-	b.WaitConsole("virt: notify: READY=1", 20*time.Second)
+	b.WaitConsole("guest: notify: READY=1", 20*time.Second)
 }
 
 // press presses a button until the lock is energised.
@@ -124,17 +125,14 @@ func TestTombolod(t *testing.T) {
 	files := filesOf(t, dir, "/var/lib/tombolo")
 	files["/etc/tombolo/gateway.toml"] = "testdata/gateway.toml"
 	program := strings.Fields(run)
-	files[program[0]] = virt.Build(t, virt.BuildConfig{
-		Package: "tombolo/cmd/tombolod", Cgo: true,
-		// What the packages are built with: a static glibc can neither resolve
-		// names nor load libraries.
-		Tags: "netgo,osusergo,sqlite_omit_load_extension",
-	})
+	files[program[0]] = daemon(t)
 	b := &board{t: t, seen: map[int]int{}, Machine: virt.Boot(t, virt.Config{
-		Files: files, Program: program, StayDown: true,
-		Env:      append(u.environment(t), "WATCHDOG_USEC="+u.microseconds(t, "WatchdogSec")),
+		Guest: qemu.Guest{
+			Files: files, Program: program, StayDown: true,
+			Env:    append(u.environment(t), "WATCHDOG_USEC="+u.microseconds(t, "WatchdogSec")),
+			Kernel: commandLine(t),
+		},
 		PulledUp: []int{yard},
-		Kernel:   "pinctrl_bcm2835.persist_gpio_outputs=n pinctrl_rp1.persist_gpio_outputs=n",
 		Clock:    time.Date(1970, 1, 1, 0, 0, 5, 0, time.UTC), // a Pi without a clock chip
 	})}
 
@@ -151,7 +149,7 @@ func TestTombolod(t *testing.T) {
 	})
 	b.SetInputSeen(contact, false)
 	time.Sleep(300 * time.Millisecond) // it counts after 20 ms, and is on record after 50 more
-	b.WaitConsole("virt: notify: WATCHDOG=1", 10*time.Second)
+	b.WaitConsole("guest: notify: WATCHDOG=1", 10*time.Second)
 	b.still()
 
 	stop := func() {

@@ -62,11 +62,22 @@ func (e *env) approve(f *folder.Folder, r folder.Request, out string, yes bool) 
 		}
 	}
 	fingerprint := folder.Fingerprint(r.Keys.Signing)
+	var bodies []ledger.Body
 	if !enrolled {
 		if err := e.confirm(yes, "Gateway %q asks to serve node %q. Compare its fingerprint with what the gateway shows:\n  %s", r.Gateway, node.Latest().Slug, fingerprint); err != nil {
 			return err
 		}
-		if err := e.write(f, ledger.NodeLog, &ledger.GatewayEnrolled{Gateway: r.Gateway, Keys: r.Keys}); err != nil {
+		bodies = append(bodies, &ledger.GatewayEnrolled{Gateway: r.Gateway, Keys: r.Keys})
+	}
+	vouched, err := f.VouchGateway(r.Keys.Signing, r.Reader)
+	if err != nil {
+		return err
+	}
+	if vouched != nil {
+		bodies = append(bodies, vouched)
+	}
+	if len(bodies) > 0 {
+		if err := e.write(f, ledger.NodeLog, bodies...); err != nil {
 			return err
 		}
 	}

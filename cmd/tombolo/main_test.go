@@ -116,9 +116,10 @@ func newKeystore(number, password string) ([]byte, error) {
 }
 
 // gatewayTool is the daemon's part: gateway new DIR NAME, gateway enrol DIR FILE,
-// gateway log DIR N (a door log of N decisions), gateway key DIR, gateway old DIR
-// (it starts with software that knows no lockdown), gateway used DIR PASS (an
-// entry of a guest pass), gateway pin DIR PASSPORT DIGITS (what was typed there).
+// gateway log DIR N (a door log of N decisions), gateway key DIR, gateway phones
+// DIR (whether they can be used), gateway old DIR (it starts with software that
+// knows no lockdown), gateway used DIR PASS (an entry of a guest pass), gateway pin
+// DIR PASSPORT DIGITS (what was typed there).
 func gatewayTool(args []string) error {
 	f, err := folder.Open(args[1], args[0] == "new")
 	if err != nil {
@@ -130,6 +131,12 @@ func gatewayTool(args []string) error {
 	case "new":
 		_, err := f.NewGateway(args[2])
 		return err
+	case "phones":
+		if _, err := f.Vouched(); err != nil {
+			return err
+		}
+		fmt.Println("phones can be used")
+		return nil
 	case "key":
 		pub, err := f.Public(folder.SigningKey)
 		fmt.Printf("%x\n", pub)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +49,7 @@ func (e *env) nodeNew() *cobra.Command {
 
 func (e *env) nodeRegister() *cobra.Command {
 	var floor, doors uint32
-	c := verb("register [FILE]", "As an issuer, make a node part of the community: this folder's, or the one whose charter is in FILE", func(_ *cobra.Command, args []string) error {
+	c := verb("register [FILE]", "As an issuer, make a node part of the community and vouch for its stewards to phones: this folder's node, or the one whose charter is in FILE", func(_ *cobra.Command, args []string) error {
 		return e.change(false, func(f *folder.Folder) error {
 			community, err := f.Community()
 			if err != nil {
@@ -62,29 +63,53 @@ func (e *env) nodeRegister() *cobra.Command {
 			if n.Community != community.ID() {
 				return fmt.Errorf("node %q is of another community, %v", n.Slug, n.Community)
 			}
-			for r, err := range f.Counted(ledger.CommunityLog) {
-				if err != nil {
-					return err
-				}
-				if b, ok := r.Body.(*ledger.NodeRegistered); ok && b.Node == node.ID() && b.Doors == doors && b.Floor == floor {
-					return fmt.Errorf("node %q is registered already, since %s", n.Slug, when(r.Time))
-				}
+			bodies, err := f.VouchNode(node)
+			if err != nil {
+				return err
 			}
-			b := &ledger.NodeRegistered{Node: node.ID(), Slug: n.Slug, Doors: doors, Floor: floor}
-			if err := e.write(f, ledger.CommunityLog, b); err != nil {
+			vouched := []hex32{}
+			for _, b := range bodies {
+				vouched = append(vouched, b.(*ledger.NodeVouched).Steward)
+			}
+			since, err := registered(f, node.ID(), doors, floor)
+			switch {
+			case err != nil:
+				return err
+			case since.IsZero():
+				bodies = append([]ledger.Body{&ledger.NodeRegistered{Node: node.ID(), Slug: n.Slug, Doors: doors, Floor: floor}}, bodies...)
+			case len(bodies) == 0:
+				return fmt.Errorf("node %q is registered already, since %s", n.Slug, when(since))
+			}
+			if err := e.write(f, ledger.CommunityLog, bodies...); err != nil {
 				return err
 			}
 			return e.print(struct {
-				Node  string `json:"node"`
-				Slug  string `json:"slug"`
-				Doors uint32 `json:"doors"`
-				Floor uint32 `json:"floor"`
-			}{node.ID().String(), n.Slug, doors, floor}, "node %s is registered: %d doors, %d m²\n", n.Slug, doors, floor)
+				Node    string  `json:"node"`
+				Slug    string  `json:"slug"`
+				Doors   uint32  `json:"doors"`
+				Floor   uint32  `json:"floor"`
+				Vouched []hex32 `json:"vouched"` // stewards, just now
+			}{node.ID().String(), n.Slug, doors, floor, vouched}, "node %s is registered: %d doors, %d m²\nvouched for %s to phones\n",
+				n.Slug, doors, floor, count(len(vouched), "steward", "stewards"))
 		})
 	})
 	c.Flags().Uint32Var(&floor, "floor", 0, "floor space in square metres, 0 when it is not stated")
 	c.Flags().Uint32Var(&doors, "doors", 0, "number of doors")
 	return need(c, "doors")
+}
+
+// registered is when a node was registered with just these figures; zero if it
+// was not.
+func registered(f *folder.Folder, node ledger.CharterID, doors, floor uint32) (time.Time, error) {
+	for r, err := range f.Counted(ledger.CommunityLog) {
+		if err != nil {
+			return time.Time{}, err
+		}
+		if b, ok := r.Body.(*ledger.NodeRegistered); ok && b.Node == node && b.Doors == doors && b.Floor == floor {
+			return r.Time, nil
+		}
+	}
+	return time.Time{}, nil
 }
 
 // nodeCharters is the folder's own node, or the one node in an exported file.

@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/passport/card"
+	"tombolo/passport/card/soft"
 	"tombolo/sync/ledger"
 	"tombolo/sync/store"
 )
@@ -23,6 +25,9 @@ type env struct {
 	Sleep    func(context.Context, time.Duration) error
 	In       io.Reader
 	Out, Err io.Writer
+
+	Roots *card.Roots // that a genuine card's signatures lead to; nil are its makers'
+	Maker *soft.Maker // of simulated cards; nil: nobody calls them genuine
 
 	dir  string
 	json bool
@@ -71,7 +76,7 @@ func (e *env) root() *cobra.Command {
 	root := group("tombolo", "An access-control system whose every word is signed",
 		e.communityCmd(), e.nodeCmd(), e.gatewayCmd(), e.homeCmd(),
 		e.doorCmd(), e.guestCmd(), e.barCmd(), e.forgiveCmd(), e.pinCmd(),
-		e.passportCmd(), e.doorkeyCmd(), e.charterCmd(), e.ledgerCmd(), e.logCmd(), e.demoCmd())
+		e.passportCmd(), e.doorkeyCmd(), e.cardCmd(), e.hwCmd(), e.charterCmd(), e.ledgerCmd(), e.logCmd(), e.demoCmd())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&e.dir, "dir", defaultDir(), "folder of keys and ledgers (TOMBOLO_DIR)")

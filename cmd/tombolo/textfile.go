@@ -69,33 +69,43 @@ func marshalRevocation(s passport.SignedRevocation) ([]byte, error) {
 }
 
 // draft is a delegation on its way to a wallet and back: what the typed data
-// said, so that the answer is put under the same. It is read once by whoever
-// wrote it.
+// said, so that the answer is put under the same, and the door key's proof of
+// possession: the card may be gone when the answer comes. It is read once by
+// whoever wrote it.
 type draft struct {
-	Format    string          `json:"format"`
-	ChainID   uint64          `json:"chainId"`
-	Registry  string          `json:"registry"`
-	Passport  uint64          `json:"passport"`
-	Key       passport.Key    `json:"key"`
-	NotBefore uint64          `json:"notBefore"`
-	NotAfter  uint64          `json:"notAfter"`
-	Scope     passport.Target `json:"scope"`
-	Mode      string          `json:"mode"`
+	Format     string          `json:"format"`
+	ChainID    uint64          `json:"chainId"`
+	Registry   string          `json:"registry"`
+	Passport   uint64          `json:"passport"`
+	Key        passport.Key    `json:"key"`
+	NotBefore  uint64          `json:"notBefore"`
+	NotAfter   uint64          `json:"notAfter"`
+	Scope      passport.Target `json:"scope"`
+	Mode       string          `json:"mode"`
+	Possession string          `json:"possession"` // r ‖ s
 }
 
-const draftFormat = "tombolo delegation draft v1"
+const draftFormat = "tombolo delegation draft v2"
 
 var errDraft = errors.New("not a delegation's draft: ask for the typed data again")
 
-func marshalDraft(dom passport.Domain, d passport.Delegation) ([]byte, error) {
-	return folder.EncodeJSON(draft{draftFormat, dom.ChainID, hex.EncodeToString(dom.Registry[:]), uint64(d.Passport), d.Key, d.NotBefore, d.NotAfter, d.Scope, d.Mode.String()})
+// drafted is what a draft holds.
+type drafted struct {
+	dom        passport.Domain
+	delegation passport.Delegation
+	possession passport.Signature
 }
 
-// parseDraft reads a draft strictly. Its errors wrap errDraft.
-func parseDraft(text []byte) (dom passport.Domain, d passport.Delegation, err error) {
-	fail := func(err error) (passport.Domain, passport.Delegation, error) {
-		return passport.Domain{}, passport.Delegation{}, fmt.Errorf("%w: %w", errDraft, err)
-	}
+func marshalDraft(d drafted) ([]byte, error) {
+	del := d.delegation
+	return folder.EncodeJSON(draft{draftFormat, d.dom.ChainID, hex.EncodeToString(d.dom.Registry[:]), uint64(del.Passport), del.Key,
+		del.NotBefore, del.NotAfter, del.Scope, del.Mode.String(), d.possession.String()})
+}
+
+// parseDraft reads a draft strictly, and verifies the possession. Its errors wrap
+// errDraft.
+func parseDraft(text []byte) (d drafted, err error) {
+	fail := func(err error) (drafted, error) { return drafted{}, fmt.Errorf("%w: %w", errDraft, err) }
 	var f draft
 	if err := folder.DecodeJSON(text, &f); err != nil {
 		return fail(err)
@@ -111,10 +121,18 @@ func parseDraft(text []byte) (dom passport.Domain, d passport.Delegation, err er
 	if err != nil {
 		return fail(err)
 	}
-	dom = passport.Domain{ChainID: f.ChainID, Registry: registry}
-	d = passport.Delegation{Passport: passport.ID(f.Passport), Key: f.Key, NotBefore: f.NotBefore, NotAfter: f.NotAfter, Scope: f.Scope, Mode: mode}
-	if err := errors.Join(dom.Validate(), d.Validate()); err != nil {
+	d.dom = passport.Domain{ChainID: f.ChainID, Registry: registry}
+	d.delegation = passport.Delegation{Passport: passport.ID(f.Passport), Key: f.Key, NotBefore: f.NotBefore, NotAfter: f.NotAfter, Scope: f.Scope, Mode: mode}
+	if err := errors.Join(d.dom.Validate(), d.delegation.Validate()); err != nil {
 		return fail(err)
 	}
-	return dom, d, nil
+	b, err := hex.DecodeString(f.Possession)
+	if err != nil || len(b) != len(d.possession) || hex.EncodeToString(b) != f.Possession {
+		return fail(errors.New("possession: want 128 lower-case hexadecimal digits"))
+	}
+	d.possession = passport.Signature(b)
+	if err := f.Key.Verify(passport.PossessionChallenge(d.delegation.Digest(d.dom)), d.possession); err != nil {
+		return fail(fmt.Errorf("possession: %w", err))
+	}
+	return d, nil
 }

@@ -113,7 +113,7 @@ func TestTextMalformed(t *testing.T) {
 func sampleDraft(t testing.TB) []byte {
 	t.Helper()
 	s, _ := sample(t)
-	text, err := marshalDraft(s.Domain, s.Delegation)
+	text, err := marshalDraft(drafted{s.Domain, s.Delegation, s.Possession})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,9 +124,9 @@ func TestDraftMalformed(t *testing.T) {
 	t.Parallel()
 	good := string(sampleDraft(t))
 	s, _ := sample(t)
-	dom, d, err := parseDraft([]byte(good))
-	if err != nil || dom != s.Domain || d != s.Delegation {
-		t.Fatalf("%+v, %+v, %v", dom, d, err)
+	d, err := parseDraft([]byte(good))
+	if err != nil || d != (drafted{s.Domain, s.Delegation, s.Possession}) {
+		t.Fatalf("%+v, %v", d, err)
 	}
 	replace := func(old, new string) string {
 		if !strings.Contains(good, old) {
@@ -144,7 +144,7 @@ func TestDraftMalformed(t *testing.T) {
 		{"other spacing", replace("  ", " "), folder.ErrRewrote},
 		{"an unknown key", replace(`"chainId"`, `"chainID2": 1, "chainId"`), folder.ErrJSON},
 		{"a doubled key", replace(`"chainId": 100`, `"chainId": 100, "chainId": 100`), folder.ErrRewrote},
-		{"another format", replace("draft v1", "draft v2"), errDraft},
+		{"another format", replace("draft v2", "draft v1"), errDraft},
 		{"chain 0", replace(`"chainId": 100`, `"chainId": 0`), passport.ErrDomain},
 		{"a negative chain", replace(`"chainId": 100`, `"chainId": -1`), folder.ErrJSON},
 		{"half a registry", replace(strings.Repeat("00", 10)+`"`, `"`), errAddress},
@@ -154,8 +154,11 @@ func TestDraftMalformed(t *testing.T) {
 		{"never valid", replace(`"notAfter": 2`, `"notAfter": 1`), passport.ErrValidity},
 		{"half a scope", replace(`"scope": "`+strings.Repeat("0", 32), `"scope": "`), passport.ErrID},
 		{"another mode", replace(`"tap"`, `"wave"`), passport.ErrMode},
+		{"half a possession", replace(s.Possession.String(), s.Possession.String()[:64]), errDraft},
+		{"another's possession", replace(s.Possession.String()[:8], "00000000"), passport.ErrSignature},
+		{"possession of another passport", replace(`"passport": 7`, `"passport": 8`), passport.ErrSignature},
 	} {
-		if _, _, err := parseDraft([]byte(c.text)); !errors.Is(err, c.want) || !errors.Is(err, errDraft) {
+		if _, err := parseDraft([]byte(c.text)); !errors.Is(err, c.want) || !errors.Is(err, errDraft) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
 		}
 	}
@@ -193,11 +196,11 @@ func FuzzRevocation(f *testing.F) {
 func FuzzDraft(f *testing.F) {
 	f.Add(sampleDraft(f))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		dom, d, err := parseDraft(text)
+		d, err := parseDraft(text)
 		if err != nil {
 			return
 		}
-		if again, err := marshalDraft(dom, d); err != nil || !bytes.Equal(text, again) {
+		if again, err := marshalDraft(d); err != nil || !bytes.Equal(text, again) {
 			t.Errorf("%q became %q, %v", text, again, err)
 		}
 	})

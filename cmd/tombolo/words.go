@@ -46,6 +46,10 @@ func inWords(body ledger.Body) string {
 		return because(fmt.Sprintf("passport %d, key %x, %s", b.Passport, b.Key[:8], by), b.Why)
 	case *ledger.NodeRegistered:
 		return fmt.Sprintf("%s, %d doors, %d m², id %v", b.Slug, b.Doors, b.Floor, b.Node)
+	case *ledger.NodeVouched:
+		return fmt.Sprintf("node %v, steward %v, to phones", b.Node, ledger.KeyIDOf(b.Steward[:]))
+	case *ledger.GatewayVouched:
+		return fmt.Sprintf("gateway key %v, reader key %x, to phones", ledger.KeyIDOf(b.Gateway[:]), b.Reader[:8])
 	case *ledger.GatewayEnrolled:
 		return fmt.Sprintf("%s, key %v", b.Gateway, ledger.KeyIDOf(b.Keys.Signing[:]))
 	case *ledger.GatewayRemoved:

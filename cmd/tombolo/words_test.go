@@ -20,6 +20,8 @@ var bodies = []ledger.Body{
 	&ledger.DoorKeyAdded{Delegation: []byte{1}},
 	&ledger.DoorKeyRevoked{Passport: 1, Why: "lost"},
 	&ledger.NodeRegistered{Node: ledger.CharterID{1}, Slug: "casa"},
+	&ledger.NodeVouched{Node: ledger.CharterID{1}, Steward: [32]byte{1}, Signature: [64]byte{1}},
+	&ledger.GatewayVouched{Gateway: [32]byte{1}, Reader: [33]byte{2}, Signature: [64]byte{1}},
 	&ledger.GatewayEnrolled{Gateway: "gw"},
 	&ledger.GatewayRemoved{Gateway: "gw"},
 	&ledger.Policy{Version: 1, File: []byte("x")},

@@ -37,7 +37,7 @@ func newCommand(env environment) *cobra.Command {
 	root.SetErr(env.Stderr)
 	root.PersistentFlags().StringVar(&config, "config", "gateway.toml", "the gateway's wiring file")
 	load := func() (*wiring.Wiring, error) { return loadWiring(config) }
-	root.AddCommand(newInit(env), newCheck(env, load), newRun(env, load), newSafe(load))
+	root.AddCommand(newInit(env), newCheck(env, load), newRun(env, load), newSafe(load), newOSDP(env, load))
 	return root
 }
 
@@ -60,6 +60,7 @@ func newInit(env environment) *cobra.Command {
 	var dir, name string
 	cmd := &cobra.Command{
 		Use: "init", Short: "Make this gateway's keys and a request for a steward to approve", Args: cobra.NoArgs,
+		Long:    "Keys that are there stay as they are: on a gateway that an older version set up, init adds what that version did not know\n(the key that it proves itself to phones with), and the request goes to a steward once more.",
 		Example: "  tombolod init --dir /var/lib/tombolo --name gw1",
 		RunE: func(*cobra.Command, []string) (err error) {
 			f, err := folder.Open(dir, true)
@@ -71,8 +72,16 @@ func newInit(env environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(env.Stdout, "The gateway %q has its keys. Its fingerprint is\n\n    %s\n\nTake %s to a steward, who compares the fingerprint and answers with\n`tombolo gateway approve`. Put the answer at %s.\n",
-				name, folder.Fingerprint(request.Keys.Signing), filepath.Join(dir, folder.RequestFile), filepath.Join(dir, gateway.ApprovalFile))
+			enrolled, err := f.Gateway()
+			if err != nil {
+				return err
+			}
+			answer := fmt.Sprintf("Put the answer at %s.", filepath.Join(dir, gateway.ApprovalFile))
+			if enrolled != "" { // of a version that asked for less
+				answer = fmt.Sprintf("Take in the answer with\n`tombolo ledger import gateway.approval --dir %s`.", dir)
+			}
+			_, err = fmt.Fprintf(env.Stdout, "The gateway %q has its keys. Its fingerprint is\n\n    %s\n\nTake %s to a steward, who compares the fingerprint and answers with\n`tombolo gateway approve`. %s\n",
+				name, folder.Fingerprint(request.Keys.Signing), filepath.Join(dir, folder.RequestFile), answer)
 			return err
 		},
 	}

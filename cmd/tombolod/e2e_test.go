@@ -53,6 +53,7 @@ type site struct {
 	daemon *exec.Cmd
 	log    *lockedBuffer
 	relay  *sim.Client // its events are read by the test's goroutine alone
+	began  time.Time   // of the first event: a new watcher is told how everything stands, all at one time
 }
 
 type lockedBuffer struct {
@@ -315,6 +316,7 @@ func (s *site) start() {
 		s.t.Fatalf("the daemon does not get ready:\n%s", s.log)
 	}
 	var err error
+	s.began = time.Time{}
 	if s.relay, err = sim.Dial(s.path("gw/sim.sock")); err != nil {
 		s.t.Fatal(err)
 	}

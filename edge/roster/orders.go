@@ -35,8 +35,8 @@ func (p *projection) order(tx *sql.Tx, index int64, e ledger.Entry, body ledger.
 		}
 		return p.ruling(exec, at, body)
 	}
-	// Dropped and NodeRegistered change nothing here. GatewayEnrolled concerns
-	// whoever takes a gateway's word.
+	// Dropped and NodeRegistered change nothing here. GatewayEnrolled, NodeVouched
+	// and GatewayVouched concern whoever takes a gateway's word.
 	return nil
 }
 

@@ -71,10 +71,12 @@ func TestEveryKind(t *testing.T) {
 	write(&ledger.Expel{Passport: 7}, &ledger.Reinstate{Passport: 7})
 	want.Expelled = true
 	check("expelled for good")
-	write(&ledger.NodeRegistered{Node: w.node.ID(), Slug: "casa", Doors: 1})
+	write(&ledger.NodeRegistered{Node: w.node.ID(), Slug: "casa", Doors: 1},
+		&ledger.NodeVouched{Node: w.node.ID(), Steward: [32]byte{1}, Signature: [64]byte{1}})
 
 	steward.write(policyEntry(2, ""), p.home("front", 30*day), &ledger.GatewayEnrolled{Gateway: "gw1", Keys: ledger.GatewayKeys{
 		Signing: [32]byte{1}, Hold: [32]byte{2}, Witness: [32]byte{3}, Sealing: [32]byte{4}, TLS: [32]byte{5}}},
+		&ledger.GatewayVouched{Gateway: [32]byte{1}, Reader: [33]byte{2}, Signature: [64]byte{1}},
 		&ledger.GatewayRemoved{Gateway: "gw1", Signing: [32]byte{1}})
 	w.arriveAll()
 	v = w.project(r)

@@ -1,10 +1,12 @@
 package virt_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"tombolo/firmware/qemu"
 	"tombolo/firmware/virt"
 )
 
@@ -18,14 +20,24 @@ const (
 	spare     = 6 // the relay of "strike check", active-low
 )
 
+const edges = 1000 // of the counter, at least 5 ms apart
+
 // TestStrike is what a lock may expect of hw/board on the image's kernel, each
-// point from the complete record of what the lines did.
+// point from the complete record of what the lines did; and, to save a boot, what
+// a scanner that types may expect of hw/keyboard.
 func TestStrike(t *testing.T) {
 	m := virt.Boot(t, virt.Config{
-		Files:        map[string]string{"/bin/strike": virt.Build(t, virt.BuildConfig{Package: "tombolo/firmware/virt/strike"})},
-		Program:      []string{"/bin/strike"},
-		RestartAfter: 500 * time.Millisecond,
-		PulledUp:     []int{activeLow, contact},
+		Guest: qemu.Guest{
+			Files: map[string]string{
+				"/bin/strike": qemu.Build(t, qemu.BuildConfig{Package: "tombolo/firmware/virt/strike"}),
+				"/bin/lines":  qemu.Build(t, qemu.BuildConfig{Package: "tombolo/firmware/qemu/lines"}),
+				"/bin/keys":   qemu.Build(t, qemu.BuildConfig{Package: "tombolo/firmware/virt/keys"}),
+			},
+			Program:      []string{"/bin/strike"},
+			RestartAfter: 500 * time.Millisecond,
+		},
+		PulledUp: []int{activeLow, contact},
+		Keyboard: true,
 	})
 	energised := map[int]virt.Level{relay: virt.High, activeLow: virt.Low}
 	safe := map[int]virt.Level{relay: virt.Low, activeLow: virt.High}
@@ -74,7 +86,21 @@ func TestStrike(t *testing.T) {
 	moved(relay)
 	moved(activeLow)
 
+	// Looking at the board while the door is energised: what the kernel says of
+	// each line, and that nothing moves.
 	at := press()
+	m.WaitConsole("strike: energised", 5*time.Second)
+	for line := range 2 {
+		if l := m.Line(line); l != energised[line] {
+			t.Errorf("line %d is %v in the strike", line, l)
+		}
+	}
+	said, _ := m.Output("/bin/lines")
+	for _, want := range []string{"0 - tombolo output", "1 - tombolo output", "2 - tombolo input", "6 - - output", "7 - - input"} {
+		if !strings.Contains(said, "line: "+virt.Chip+" "+want+"\n") {
+			t.Errorf("the board's lines lack %q:\n%s", want, said)
+		}
+	}
 	m.WaitConsole("strike: released", 5*time.Second)
 	for line := range 2 {
 		tr := moved(line, energised[line], safe[line])
@@ -88,12 +114,12 @@ func TestStrike(t *testing.T) {
 	m.SetInput(rex, false)
 
 	// Contacts: no edge is lost at the pace of a bouncing one.
-	for i := range 200 {
+	for i := range edges {
 		m.SetInputSeen(counter, i%2 == 0)
 		time.Sleep(5 * time.Millisecond)
 	}
 	// It tells the count after each pause, so a starved one tells it more than once.
-	m.WaitConsole("strike: 200 edges, level false", 5*time.Second)
+	m.WaitConsole(fmt.Sprintf("strike: %d edges, level false", edges), 5*time.Second)
 
 	// Killed while energised: the kernel leaves the line, the next start frees it.
 	press()
@@ -105,7 +131,7 @@ func TestStrike(t *testing.T) {
 			t.Errorf("line %d is %v after kill -9: then this kernel frees it by itself, and the test proves nothing", line, l)
 		}
 	}
-	started := m.WaitConsole("virt: started", 5*time.Second)
+	started := m.WaitConsole("guest: started", 5*time.Second)
 	m.WaitConsole("strike: ready", 5*time.Second)
 	for line := range 2 {
 		tr := moved(line, energised[line], safe[line])
@@ -141,7 +167,8 @@ func TestStrike(t *testing.T) {
 			t.Errorf("line %d was read %d times", line, n)
 		}
 	}
-	if n := m.Reads(counter); n < 200 {
+	if n := m.Reads(counter); n < edges {
 		t.Errorf("%d reads of the counter's line: the record misses reads", n)
 	}
+	typed(t, m)
 }

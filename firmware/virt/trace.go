@@ -7,18 +7,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tombolo/firmware/qemu"
 )
 
 // Level is what the guest does to a line.
-type Level uint8
+type Level = qemu.Level
 
+// Levels.
 const (
-	Floating Level = iota // an input: the guest does not drive it
-	Low
-	High
+	Floating = qemu.Floating
+	Low      = qemu.Low
+	High     = qemu.High
 )
-
-func (l Level) String() string { return [...]string{"floating", "low", "high"}[l] }
 
 // Transition is a change of what the guest does to a line.
 type Transition struct {

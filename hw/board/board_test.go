@@ -2,9 +2,6 @@ package board
 
 import (
 	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -120,51 +117,5 @@ func TestOpenWithoutChip(t *testing.T) {
 	}
 	if err := SetSafe(nil); err != nil {
 		t.Errorf("SetSafe of nothing: %v", err)
-	}
-}
-
-func TestPersistSetting(t *testing.T) {
-	t.Parallel()
-	type files map[string]string // module: value
-	for _, c := range []struct {
-		name  string
-		files files
-		want  string
-		keeps bool
-		err   error
-	}{
-		{"Pi 4, default", files{"pinctrl_bcm2835": "Y\n"}, "pinctrl_bcm2835.persist_gpio_outputs", true, nil},
-		{"Pi 4, off", files{"pinctrl_bcm2835": "N\n"}, "pinctrl_bcm2835.persist_gpio_outputs", false, nil},
-		{"Pi 5, off", files{"pinctrl_rp1": "n"}, "pinctrl_rp1.persist_gpio_outputs", false, nil},
-		{"numbers", files{"pinctrl_rp1": "1\n"}, "pinctrl_rp1.persist_gpio_outputs", true, nil},
-		{"one of two keeps", files{"pinctrl_bcm2835": "N\n", "pinctrl_rp1": "Y\n"}, "pinctrl_rp1.persist_gpio_outputs", true, nil},
-		{"both off", files{"pinctrl_bcm2835": "N\n", "pinctrl_rp1": "N\n"}, "pinctrl_rp1.persist_gpio_outputs", false, nil},
-		{"no such driver", files{}, "", false, ErrPersistUnknown},
-		{"other module", files{"gpio_bcm": "N\n"}, "", false, ErrPersistUnknown},
-		{"empty", files{"pinctrl_rp1": ""}, "pinctrl_rp1.persist_gpio_outputs", true, ErrPersistValue},
-		{"not a flag", files{"pinctrl_rp1": "maybe\n"}, "pinctrl_rp1.persist_gpio_outputs", true, ErrPersistValue},
-	} {
-		root := t.TempDir()
-		for module, value := range c.files {
-			dir := filepath.Join(root, "sys/module", module, "parameters")
-			if err := os.MkdirAll(dir, 0o700); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, "persist_gpio_outputs"), []byte(value), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		name, keeps, err := PersistSetting(root)
-		if name != c.want || keeps != c.keeps || !errors.Is(err, c.err) {
-			t.Errorf("%s: %q, %v, %v", c.name, name, keeps, err)
-		}
-	}
-
-	root := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(root, "sys/module/pinctrl_rp1/parameters/persist_gpio_outputs"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := PersistSetting(root); err == nil || errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("unreadable: %v", err)
 	}
 }

@@ -47,8 +47,12 @@ func Chips() ([]Chip, error) {
 	return chips, nil
 }
 
-// find picks the chip that a configuration names by path or by label.
+// find picks the chip that a configuration names by path, by label, or as the
+// header's.
 func find(chips []Chip, name string) (Chip, error) {
+	if name == HeaderChip {
+		return headerOf(chips)
+	}
 	var found []Chip
 	for _, c := range chips {
 		if c.Path == name || c.Label == name {
@@ -63,6 +67,22 @@ func find(chips []Chip, name string) (Chip, error) {
 	default:
 		return Chip{}, fmt.Errorf("%w: %q is %s: name one by its path", ErrAmbiguousChip, name, list(found))
 	}
+}
+
+// findLine is find for a chip that has to have that line.
+func findLine(chips []Chip, name string, line int) (Chip, error) {
+	chip, err := find(chips, name)
+	if err != nil {
+		return Chip{}, err
+	}
+	lines := chip.Lines
+	if name == HeaderChip {
+		lines = min(lines, BCMs) // what follows is the board's own: its SD card, its LEDs
+	}
+	if line < 0 || line >= lines {
+		return Chip{}, fmt.Errorf("%w: line %d of %s: use 0 to %d", ErrNoLine, line, chip, lines-1)
+	}
+	return chip, nil
 }
 
 func list(chips []Chip) string {
@@ -83,12 +103,9 @@ func openChip(name string, line int) (*gpiocdev.Chip, gpiocdev.LineInfo, error) 
 	if err != nil {
 		return nil, gpiocdev.LineInfo{}, err
 	}
-	chip, err := find(chips, name)
+	chip, err := findLine(chips, name, line)
 	if err != nil {
 		return nil, gpiocdev.LineInfo{}, err
-	}
-	if line < 0 || line >= chip.Lines {
-		return nil, gpiocdev.LineInfo{}, fmt.Errorf("%w: line %d of %s: use 0 to %d", ErrNoLine, line, chip, chip.Lines-1)
 	}
 	c, err := gpiocdev.NewChip(chip.Path, gpiocdev.WithConsumer(consumer))
 	if err != nil {
@@ -116,7 +133,7 @@ func inUse(chip string, line int, info gpiocdev.LineInfo) error {
 
 // LineUse is one line that a configuration claims.
 type LineUse struct {
-	Chip string // label or path
+	Chip string // label, path or HeaderChip
 	Line int
 	For  string // what it is for, as the error should call it: "relay of door front"
 }
@@ -151,13 +168,9 @@ func checkLines(chips []Chip, uses []LineUse, info func(path string, line int) (
 	var errs []error
 	for _, u := range uses {
 		fail := func(err error) { errs = append(errs, fmt.Errorf("%s: %w", u.For, err)) }
-		chip, err := find(chips, u.Chip)
+		chip, err := findLine(chips, u.Chip, u.Line)
 		if err != nil {
 			fail(err)
-			continue
-		}
-		if u.Line < 0 || u.Line >= chip.Lines {
-			fail(fmt.Errorf("%w: line %d of %s: use 0 to %d", ErrNoLine, u.Line, chip, chip.Lines-1))
 			continue
 		}
 		l := line{chip.Path, u.Line}

@@ -5,7 +5,9 @@
 // may have left one energised. Then [CheckLines] and [PersistSetting] say what
 // is wrong with the wiring before anything moves, [OpenRelay] and [OpenInput]
 // take the lines. A chip is named by its label, because /dev/gpiochipN may be
-// another one after the next boot.
+// another one after the next boot, or as [HeaderChip], whose lines [BCMOfPin],
+// [Reserved] and [PowerOnPull] know. [Lines] shows what is there, and moves
+// nothing.
 //
 // It knows levels, not doors: no strike time, no debouncing, no logging. It
 // never reads an output.

@@ -24,7 +24,7 @@ const (
 
 // InputConfig names a contact's line, and who hears of it.
 type InputConfig struct {
-	Chip      string // label or path
+	Chip      string // label, path or HeaderChip
 	Line      int    // offset on the chip
 	ActiveLow bool   // active is the low level, as with a contact to ground
 	Bias      Bias   // Float is off; silently absent where the chip has none

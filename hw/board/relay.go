@@ -13,7 +13,7 @@ var ErrClosed = errors.New("board: relay is closed")
 
 // RelayConfig names a relay's line.
 type RelayConfig struct {
-	Chip      string // label (pinctrl-bcm2711) or path (/dev/gpiochip0)
+	Chip      string // label (pinctrl-bcm2711), path (/dev/gpiochip0) or HeaderChip
 	Line      int    // offset on the chip, not a header pin
 	ActiveLow bool   // the relay is energised by a low level
 }

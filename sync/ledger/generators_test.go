@@ -25,6 +25,13 @@ func key32(t *rapid.T, name string) (k [32]byte) {
 	return k
 }
 
+// sig64 is never zero.
+func sig64(t *rapid.T) (s [64]byte) {
+	copy(s[:], blob(t, "signature", 64, 64))
+	s[0] |= 1
+	return s
+}
+
 func passport(t *rapid.T) uint64 { return rapid.Uint64Min(1).Draw(t, "passport") }
 
 // slugs are ascending, each once; not nil, as what is read is not.
@@ -82,6 +89,9 @@ var generators = map[Kind]func(*rapid.T) Body{
 	KindNodeRegistered: func(t *rapid.T) Body {
 		return &NodeRegistered{Node: key32(t, "node"), Slug: slug(t, "slug"), Doors: rapid.Uint32().Draw(t, "doors"), Floor: rapid.Uint32().Draw(t, "floor")}
 	},
+	KindNodeVouched: func(t *rapid.T) Body {
+		return &NodeVouched{Node: key32(t, "node"), Steward: key32(t, "steward"), Signature: sig64(t)}
+	},
 	KindGatewayEnrolled: func(t *rapid.T) Body {
 		b := &GatewayEnrolled{Gateway: slug(t, "gateway")}
 		for i, k := range []*[32]byte{&b.Keys.Signing, &b.Keys.Hold, &b.Keys.Witness, &b.Keys.Sealing, &b.Keys.TLS} {
@@ -128,6 +138,11 @@ var generators = map[Kind]func(*rapid.T) Body{
 			x.Gateway[0] = byte(i + 1)
 			b.Boxes = append(b.Boxes, x)
 		}
+		return b
+	},
+	KindGatewayVouched: func(t *rapid.T) Body {
+		b := &GatewayVouched{Gateway: key32(t, "gateway"), Reader: [33]byte(blob(t, "reader", 33, 33)), Signature: sig64(t)}
+		b.Reader[0] = b.Reader[0]&1 | 2
 		return b
 	},
 	KindDecision: func(t *rapid.T) Body {

@@ -18,6 +18,7 @@ const (
 	KindDoorKeyAdded   Kind = 20
 	KindDoorKeyRevoked Kind = 21
 	KindNodeRegistered Kind = 22
+	KindNodeVouched    Kind = 23
 
 	KindGatewayEnrolled Kind = 32
 	KindGatewayRemoved  Kind = 33
@@ -31,6 +32,7 @@ const (
 	KindGuestEnded      Kind = 41
 	KindForgive         Kind = 42
 	KindPinSet          Kind = 43
+	KindGatewayVouched  Kind = 44
 
 	KindDecision  Kind = 64
 	KindPassage   Kind = 65
@@ -64,6 +66,7 @@ var kinds = map[Kind]struct {
 	KindDoorKeyAdded:    {"DoorKeyAdded", func() Body { return new(DoorKeyAdded) }, CommunityLog, true},
 	KindDoorKeyRevoked:  {"DoorKeyRevoked", func() Body { return new(DoorKeyRevoked) }, CommunityLog, true},
 	KindNodeRegistered:  {"NodeRegistered", func() Body { return new(NodeRegistered) }, CommunityLog, false},
+	KindNodeVouched:     {"NodeVouched", func() Body { return new(NodeVouched) }, CommunityLog, false},
 	KindGatewayEnrolled: {"GatewayEnrolled", func() Body { return new(GatewayEnrolled) }, NodeLog, true},
 	KindGatewayRemoved:  {"GatewayRemoved", func() Body { return new(GatewayRemoved) }, NodeLog, true},
 	KindPolicy:          {"Policy", func() Body { return new(Policy) }, NodeLog, true},
@@ -76,6 +79,7 @@ var kinds = map[Kind]struct {
 	KindGuestEnded:      {"GuestEnded", func() Body { return new(GuestEnded) }, NodeLog, true},
 	KindForgive:         {"Forgive", func() Body { return new(Forgive) }, NodeLog, true},
 	KindPinSet:          {"PinSet", func() Body { return new(PinSet) }, NodeLog, true},
+	KindGatewayVouched:  {"GatewayVouched", func() Body { return new(GatewayVouched) }, NodeLog, false},
 	KindDecision:        {"Decision", func() Body { return new(Decision) }, DoorLog, false},
 	KindPassage:         {"Passage", func() Body { return new(Passage) }, DoorLog, false},
 	KindDoorState:       {"DoorState", func() Body { return new(DoorState) }, DoorLog, false},

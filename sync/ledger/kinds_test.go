@@ -68,7 +68,7 @@ func TestKindsBelong(t *testing.T) {
 		if !reflect.DeepEqual(in, want) {
 			t.Errorf("%v belongs in %v, want %v", k, in, want)
 		}
-		if critical := k < 64 && k != KindNodeRegistered; k.Critical() != critical {
+		if critical := k < 64 && k != KindNodeRegistered && k != KindNodeVouched && k != KindGatewayVouched; k.Critical() != critical {
 			t.Errorf("%v is critical: %v", k, k.Critical())
 		}
 	}
@@ -86,7 +86,7 @@ func TestMarshalBodyMalformed(t *testing.T) {
 	keys := GatewayKeys{Signing: [32]byte{1}, Hold: [32]byte{2}, Witness: [32]byte{3}, Sealing: [32]byte{4}, TLS: [32]byte{5}}
 	twice, missing := keys, keys
 	twice.TLS, missing.Hold = twice.Signing, [32]byte{}
-	owner, key := [20]byte{1}, [32]byte{1}
+	owner, key, sig := [20]byte{1}, [32]byte{1}, [64]byte{1}
 	long := strings.Repeat("x", 201)
 	for _, c := range []struct {
 		body Body
@@ -120,6 +120,13 @@ func TestMarshalBodyMalformed(t *testing.T) {
 		{&DoorKeyRevoked{Passport: 1, Key: key, Wallet: make([]byte, 1025)}, "word of 1025"},
 		{&NodeRegistered{Slug: "x"}, "no node"},
 		{&NodeRegistered{Node: testCommunity}, `node ""`},
+		{&NodeVouched{Steward: key, Signature: sig}, "no node"},
+		{&NodeVouched{Node: testCommunity, Signature: sig}, "no steward"},
+		{&NodeVouched{Node: testCommunity, Steward: key}, "nothing is signed"},
+		{&GatewayVouched{Reader: [33]byte{2}, Signature: sig}, "no gateway"},
+		{&GatewayVouched{Gateway: key, Reader: [33]byte{4}, Signature: sig}, "not a compressed point"},
+		{&GatewayVouched{Gateway: key, Signature: sig}, "not a compressed point"},
+		{&GatewayVouched{Gateway: key, Reader: [33]byte{3}}, "nothing is signed"},
 		{&GatewayEnrolled{Keys: keys}, `gateway ""`},
 		{&GatewayEnrolled{Gateway: "x", Keys: twice}, "two roles"},
 		{&GatewayEnrolled{Gateway: "x", Keys: missing}, "key is missing"},
@@ -210,7 +217,7 @@ func TestCleanText(t *testing.T) {
 }
 
 func FuzzParseBody(f *testing.F) {
-	for _, v := range vectors(f, "bodies.txt", 43) {
+	for _, v := range vectors(f, "bodies.txt", 45) {
 		f.Add(uint16(v.int(f, "kind")), v.hex(f, "body"))
 	}
 	f.Add(uint16(KindForkSeen), encode(ForkSeen{Evidence: testFork.Marshal()}))

@@ -52,6 +52,7 @@ func run(people int, child string) error {
 		func() error { return memory(b, path, people) },
 		func() error { return journal(b, dir) },
 		func() error { return policies(b) },
+		func() error { return cards(b, dir, path) },
 	} {
 		if err := measure(); err != nil {
 			return err

@@ -30,6 +30,7 @@ type Folder struct {
 
 	dir   string
 	store *store.Store
+	links links
 }
 
 const ledgersFile = "ledgers.db"

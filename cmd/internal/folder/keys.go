@@ -3,7 +3,9 @@ package folder
 import (
 	"bytes"
 	"crypto/ecdh"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
@@ -31,9 +33,10 @@ const (
 	WitnessKey Role = "witness" // a gateway's: "I have seen this"
 	SealingKey Role = "sealing" // a gateway's: X25519, what is sealed for it
 	TLSKey     Role = "tls"     // a gateway's: its links
+	ReaderKey  Role = "reader"  // a gateway's: P-256, proves it to phones
 )
 
-var roles = []Role{CharterKey, IssuerKey, StewardKey, SigningKey, HoldKey, WitnessKey, SealingKey, TLSKey}
+var roles = []Role{CharterKey, IssuerKey, StewardKey, SigningKey, HoldKey, WitnessKey, SealingKey, TLSKey, ReaderKey}
 
 // Errors of keys.
 var (
@@ -45,7 +48,8 @@ var (
 	ErrKeyOpen   = errors.New("others may read this private key: chmod 600 it, and think about who did")
 )
 
-// maxKeyFile bounds a key file, in bytes; an Ed25519 or X25519 key has 119.
+// maxKeyFile bounds a key file, in bytes; an Ed25519 or X25519 key has 119, one
+// on P-256 has 241.
 const maxKeyFile = 4096
 
 func (f *Folder) keyPath(role Role) (string, error) {
@@ -83,9 +87,12 @@ func (f *Folder) NewKey(role Role) error {
 		return err
 	}
 	var key any
-	if role == SealingKey {
+	switch role {
+	case SealingKey:
 		key, err = ecdh.X25519().GenerateKey(rand.Reader)
-	} else {
+	case ReaderKey:
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	default:
 		_, key, err = ed25519.GenerateKey(rand.Reader)
 	}
 	if err != nil {
@@ -130,6 +137,26 @@ func (f *Folder) Sealing() (*ecdh.PrivateKey, error) {
 		return nil, fmt.Errorf("%s: %w: want X25519", SealingKey, ErrKeyType)
 	}
 	return key, nil
+}
+
+// Reader is the P-256 key by which a gateway proves itself to phones, with its
+// public half, compressed; or [ErrNoKey].
+func (f *Folder) Reader() (key *ecdsa.PrivateKey, public [33]byte, err error) {
+	k, err := f.key(ReaderKey)
+	if err != nil {
+		return nil, public, err
+	}
+	key, ok := k.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, public, fmt.Errorf("%s: %w: want P-256", ReaderKey, ErrKeyType)
+	}
+	p, err := key.PublicKey.Bytes() // SEC 1 §2.3.3: 04 ‖ X ‖ Y
+	if err != nil {
+		return nil, public, err
+	}
+	public[0] = 2 | p[64]&1
+	copy(public[1:], p[1:33])
+	return key, public, nil
 }
 
 // Public is the public half of the Ed25519 key of a role.
@@ -192,8 +219,8 @@ func marshalKey(key any) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), nil
 }
 
-// parseKey reads what marshalKey wrote, an ed25519.PrivateKey or an X25519
-// *ecdh.PrivateKey, and only in the bytes in which it wrote it. No error quotes
+// parseKey reads what marshalKey wrote, an ed25519.PrivateKey, an X25519
+// *ecdh.PrivateKey or a P-256 *ecdsa.PrivateKey, and only in the bytes in which it wrote it. No error quotes
 // the key.
 func parseKey(text []byte) (any, error) {
 	block, _ := pem.Decode(text)
@@ -208,6 +235,10 @@ func parseKey(text []byte) (any, error) {
 	case ed25519.PrivateKey:
 	case *ecdh.PrivateKey:
 		if k.Curve() != ecdh.X25519() {
+			return nil, ErrKeyType
+		}
+	case *ecdsa.PrivateKey:
+		if k.Curve != elliptic.P256() {
 			return nil, ErrKeyType
 		}
 	default:

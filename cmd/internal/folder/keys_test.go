@@ -46,6 +46,12 @@ func TestKeys(t *testing.T) {
 	if _, err := f.Sealing(); err != nil {
 		t.Error(err)
 	}
+	if _, err := f.Key(ReaderKey); !errors.Is(err, ErrKeyType) {
+		t.Errorf("the reader key signs ledgers: %v", err)
+	}
+	if key, public, err := f.Reader(); err != nil || !bytes.Equal(public[:], elliptic.MarshalCompressed(key.Curve, key.X, key.Y)) {
+		t.Errorf("the reader key: %x, %v", public, err)
+	}
 	if _, err := f.Key("../charter"); !errors.Is(err, ErrRole) {
 		t.Errorf("a role that is a path: %v", err)
 	}
@@ -78,8 +84,8 @@ func TestKeyMalformed(t *testing.T) {
 	encode := func(kind string, headers map[string]string, der []byte) []byte {
 		return pem.EncodeToMemory(&pem.Block{Type: kind, Headers: headers, Bytes: der})
 	}
-	p256 := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	agree := must(ecdh.P256().GenerateKey(rand.Reader))
+	p384 := must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+	agree := must(ecdh.P384().GenerateKey(rand.Reader))
 	for _, c := range []struct {
 		name string
 		text []byte
@@ -98,8 +104,8 @@ func TestKeyMalformed(t *testing.T) {
 		{"text behind", append(bytes.Clone(good), "# mine\n"...), ErrKeyPEM},
 		{"two keys", append(bytes.Clone(good), good...), ErrKeyPEM},
 		{"carriage returns", bytes.ReplaceAll(good, []byte("\n"), []byte("\r\n")), ErrKeyPEM},
-		{"ECDSA", must(marshalKey(p256)), ErrKeyType},
-		{"ECDH on P-256", must(marshalKey(agree)), ErrKeyType},
+		{"ECDSA on P-384", must(marshalKey(p384)), ErrKeyType},
+		{"ECDH on P-384", must(marshalKey(agree)), ErrKeyType},
 	} {
 		if _, err := parseKey(c.text); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
@@ -110,6 +116,7 @@ func TestKeyMalformed(t *testing.T) {
 func FuzzKey(f *testing.F) {
 	f.Add(sampleKey(f))
 	f.Add(must(marshalKey(must(ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{7}, 32))))))
+	f.Add(must(marshalKey(must(ecdsa.ParseRawPrivateKey(elliptic.P256(), bytes.Repeat([]byte{7}, 32))))))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		key, err := parseKey(text)
 		if err != nil {

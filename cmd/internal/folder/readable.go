@@ -14,8 +14,12 @@ var ErrOldGateway = errors.New("update the gateway first")
 
 // Readable returns [ErrOldGateway] when a gateway of the node has said at its
 // last start, as far as its door log is held here, that it does not know kind.
-// Of gateways whose door log is not held nothing is known.
+// Of gateways whose door log is not held nothing is known, and of kinds that are
+// not critical nothing is asked: whoever does not know them goes on without.
 func (f *Folder) Readable(kind ledger.Kind) error {
+	if !kind.Critical() {
+		return nil
+	}
 	gateways, err := f.Gateways()
 	if errors.Is(err, ErrNoNode) {
 		return nil

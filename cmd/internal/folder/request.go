@@ -3,10 +3,13 @@ package folder
 import (
 	"crypto/ed25519"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
+	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
 
@@ -24,11 +27,12 @@ const RequestFile = "gateway.request"
 type Request struct {
 	Gateway string
 	Keys    ledger.GatewayKeys
+	Reader  [33]byte // what it proves itself to phones with: P-256, compressed
 }
 
 const (
-	requestFormat    = "tombolo gateway request v1"
-	requestSeparator = "tombolo/v1/gateway-request\n"
+	requestFormat    = "tombolo gateway request v2"
+	requestSeparator = "tombolo/v2/gateway-request\n"
 	maxRequest       = 4096 // bytes
 )
 
@@ -40,6 +44,7 @@ type requestFile struct {
 	Witness   string `json:"witness"`
 	Sealing   string `json:"sealing"`
 	TLS       string `json:"tls"`
+	Reader    string `json:"reader"`
 	Signature string `json:"signature"`
 }
 
@@ -65,21 +70,22 @@ func (e *RequestError) Unwrap() []error { return []error{ErrRequest, e.Err} }
 // Signature sentinels of a request.
 var (
 	ErrRequestSize      = fmt.Errorf("larger than %d bytes", maxRequest)
-	ErrRequestFormat    = fmt.Errorf("want %q", requestFormat)
+	ErrRequestFormat    = fmt.Errorf("want %q: on the gateway, `tombolod init` of this version writes it, with the keys that are there", requestFormat)
 	ErrRequestKey       = errors.New("want 64 lower-case hexadecimal digits")
+	ErrRequestReader    = errors.New("want a compressed point of P-256, 66 lower-case hexadecimal digits")
 	ErrRequestTwice     = errors.New("one key has two roles")
 	ErrRequestSignature = errors.New("it is not the signing key's over this request")
 )
 
 // preimage is what the signing key signs: separator ‖ length of the slug u8 ‖
-// slug ‖ the five keys in the order of the file.
+// slug ‖ the six keys in the order of the file.
 func (r Request) preimage() []byte {
 	b := append([]byte(requestSeparator), byte(len(r.Gateway)))
 	b = append(b, r.Gateway...)
 	for _, k := range [][32]byte{r.Keys.Signing, r.Keys.Hold, r.Keys.Witness, r.Keys.Sealing, r.Keys.TLS} {
 		b = append(b, k[:]...)
 	}
-	return b
+	return append(b, r.Reader[:]...)
 }
 
 // Sign gives the request's file.
@@ -88,7 +94,7 @@ func (r Request) Sign(signing ed25519.PrivateKey) ([]byte, error) {
 		Format: requestFormat, Gateway: r.Gateway,
 		Signing: hex.EncodeToString(r.Keys.Signing[:]), Hold: hex.EncodeToString(r.Keys.Hold[:]),
 		Witness: hex.EncodeToString(r.Keys.Witness[:]), Sealing: hex.EncodeToString(r.Keys.Sealing[:]),
-		TLS:       hex.EncodeToString(r.Keys.TLS[:]),
+		TLS: hex.EncodeToString(r.Keys.TLS[:]), Reader: hex.EncodeToString(r.Reader[:]),
 		Signature: hex.EncodeToString(ed25519.Sign(signing, r.preimage())),
 	})
 }
@@ -128,6 +134,12 @@ func ParseRequest(data []byte) (Request, error) {
 		}
 		seen[k.text] = true
 	}
+	if !fillHex(r.Reader[:], file.Reader) {
+		return r, &RequestError{"reader", ErrRequestReader}
+	}
+	if _, err := passport.NewKey(passport.KindPhone, r.Reader[:]); err != nil { // the kind whose curve it is
+		return r, &RequestError{"reader", ErrRequestReader}
+	}
 	var sig [ed25519.SignatureSize]byte
 	if !fillHex(sig[:], file.Signature) || !ed25519.Verify(r.Keys.Signing[:], r.preimage(), sig[:]) {
 		return r, &RequestError{"signature", ErrRequestSignature}
@@ -144,19 +156,22 @@ func fillHex(dst []byte, s string) bool {
 	return err == nil && n == len(dst) && hex.EncodeToString(dst) == s
 }
 
-// NewGateway makes this folder a gateway's: its five keys, and the request that
-// a steward approves, which lies in [RequestFile] as well. Keys that an
-// interrupted call left are used; it returns [ErrKeyExists] where a request was
-// made before.
+// NewGateway makes this folder a gateway's: its six keys, and the request that
+// a steward approves, which lies in [RequestFile] as well. Keys that are there
+// are used, so that a gateway that an older version enrolled gets what it lacks,
+// and a new request. It returns [ErrKeyExists] where another name was asked for
+// before.
 func (f *Folder) NewGateway(name string) (Request, error) {
 	if err := ledger.CheckSlug("gateway", name); err != nil {
 		return Request{}, err
 	}
 	path := filepath.Join(f.dir, RequestFile)
-	if _, err := ReadFile(path, maxRequest); err == nil {
-		return Request{}, fmt.Errorf("%w: this is a gateway already; its request is %s", ErrKeyExists, path)
+	if have, err := f.asked(path); err != nil {
+		return Request{}, err
+	} else if have != "" && have != name {
+		return Request{}, fmt.Errorf("%w: this is the gateway %q already; its request is %s", ErrKeyExists, have, path)
 	}
-	for _, role := range []Role{SigningKey, HoldKey, WitnessKey, SealingKey, TLSKey} {
+	for _, role := range []Role{SigningKey, HoldKey, WitnessKey, SealingKey, TLSKey, ReaderKey} {
 		if err := f.NewKey(role); err != nil && !errors.Is(err, ErrKeyExists) {
 			return Request{}, err
 		}
@@ -165,14 +180,40 @@ func (f *Folder) NewGateway(name string) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
+	_, reader, err := f.Reader()
+	if err != nil {
+		return Request{}, err
+	}
 	signing, err := f.Key(SigningKey)
 	if err != nil {
 		return Request{}, err
 	}
-	r := Request{Gateway: name, Keys: keys}
+	r := Request{Gateway: name, Keys: keys, Reader: reader}
 	text, err := r.Sign(signing)
 	if err != nil {
 		return r, err
 	}
 	return r, WriteFile(path, text, 0o644)
+}
+
+// asked is the name under which this gateway is enrolled or asked to be, by
+// whatever version; "" if there is none.
+func (f *Folder) asked(path string) (string, error) {
+	if name, err := f.Gateway(); err != nil || name != "" {
+		return name, err
+	}
+	text, err := ReadFile(path, maxRequest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var file struct {
+		Gateway string `json:"gateway"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return "", fmt.Errorf("%s: %w", path, &RequestError{"", ErrJSON})
+	}
+	return file.Gateway, nil
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,7 +60,12 @@ func (f *findings) fault(part string, err error) {
 // nothing but the roster's projection.
 func Check(w *wiring.Wiring, now time.Time) []Finding {
 	var f findings
-	name, fresh, view, err := state(w, now)
+	var phones error
+	name, fresh, view, err := state(w, now, func(in *folder.Folder) {
+		if takesTaps(w) {
+			_, phones = in.Vouched()
+		}
+	})
 	switch {
 	case name == "":
 		f.fault("enrolment", err)
@@ -84,6 +88,12 @@ func Check(w *wiring.Wiring, now time.Time) []Finding {
 			level = Note
 		}
 		f.add(level, "wiring", "%s", problem.What())
+	}
+	switch {
+	case errors.Is(phones, folder.ErrUnvouched):
+		f.add(Note, "phones", "%v; cards and codes work", phones)
+	case phones != nil:
+		f.add(Fault, "phones", "%v", phones)
 	}
 	f.ports(w)
 	f.lines(w)
@@ -125,7 +135,8 @@ func owned(dir string) error {
 
 // state is the enrolment and the roster; without an enrolment the name is empty
 // and err says why. Its clock is not believed, so that looking starts no notice.
-func state(w *wiring.Wiring, now time.Time) (name string, fresh bool, v *roster.View, err error) {
+// more looks at the folder of an enrolled gateway, too.
+func state(w *wiring.Wiring, now time.Time, more func(*folder.Folder)) (name string, fresh bool, v *roster.View, err error) {
 	if err := owned(w.Data); err != nil {
 		return "", false, nil, err
 	}
@@ -138,6 +149,7 @@ func state(w *wiring.Wiring, now time.Time) (name string, fresh bool, v *roster.
 	if name, fresh, err = enrolled(f, silent); err != nil {
 		return "", false, nil, err
 	}
+	more(f)
 	r, err := openRoster(f, silent)
 	if err != nil {
 		return name, fresh, nil, err
@@ -147,27 +159,6 @@ func state(w *wiring.Wiring, now time.Time) (name string, fresh bool, v *roster.
 		return name, fresh, nil, err
 	}
 	return name, fresh, v, nil
-}
-
-// ports looks whether each reader's port is there; it opens none: the daemon may
-// be reading it.
-func (f *findings) ports(w *wiring.Wiring) {
-	for _, r := range readersOf(w) {
-		if r.cfg.Kind == wiring.SimReader {
-			f.add(OK, r.name, "door %s: a simulated reader, on %s", r.door, w.Sim.Socket)
-			continue
-		}
-		switch info, err := os.Stat(r.cfg.Port); {
-		case errors.Is(err, fs.ErrNotExist):
-			f.add(Fault, r.name, "door %s: no reader at %s: plug it in, or correct its port in the wiring file", r.door, r.cfg.Port)
-		case err != nil:
-			f.add(Fault, r.name, "door %s: %v", r.door, err)
-		case info.Mode()&fs.ModeCharDevice == 0:
-			f.add(Fault, r.name, "door %s: %s is no serial device: correct the reader's port in the wiring file", r.door, r.cfg.Port)
-		default:
-			f.add(OK, r.name, "door %s: a device is at %s", r.door, r.cfg.Port)
-		}
-	}
 }
 
 // runs tells whether a daemon works on the folder now.

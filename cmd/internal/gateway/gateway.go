@@ -4,7 +4,13 @@
 // demo adds is a simulated board and somebody who watches.
 //
 // Call [Open] with a wiring, then [Gateway.Run]. [Safe] and [Check] are what
-// the daemon does before and instead.
+// the daemon does before and instead; [Ask] asks a daemon that runs, which alone
+// has the buses, to give OSDP readers their keys. [OpenBench] has the hardware
+// without a controller, for whoever tries it out.
+//
+// Readers (reader.go) know nothing of decisions: they tell [Doors] what they read.
+// What cannot be read, a card that is torn away among it, is an ordinary event:
+// refused on the way in, an exit on the way out, and no more than once a second.
 package gateway
 
 import (
@@ -13,7 +19,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tombolo/cmd/internal/folder"
@@ -24,6 +32,7 @@ import (
 	"tombolo/edge/roster"
 	"tombolo/hw/sim"
 	"tombolo/passport"
+	"tombolo/passport/card"
 	"tombolo/sync/ledger"
 	"tombolo/sync/store"
 )
@@ -70,6 +79,11 @@ type Gateway struct {
 	self    ledger.KeyID                                                    // author of its door log
 	watch   func(context.Context) (changed func() (bool, error), err error) // the store's
 	ready   chan struct{}
+	reading *reading
+	vouched atomic.Pointer[card.Identity] // what phones are shown, or nil
+	moved   chan struct{}                 // holds one when the roster's view is another
+	osdp    *osdpKeys
+	damaged error         // osdp's file
 	opening func(Opening) // of the Config, while Open works
 	close   func() error
 	unlock  func() error // lets another daemon run on the folder
@@ -83,7 +97,7 @@ func Open(cfg Config) (_ *Gateway, err error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	g := &Gateway{cfg: cfg, ready: make(chan struct{}), opening: cfg.Opening}
+	g := &Gateway{cfg: cfg, ready: make(chan struct{}), moved: make(chan struct{}, 1), opening: cfg.Opening}
 	g.close = sync.OnceValue(g.closeAll)
 	defer func() {
 		if err != nil {
@@ -129,14 +143,14 @@ func Open(cfg Config) (_ *Gateway, err error) {
 		Open: func() (*store.Author, error) { return g.folder.Author(ledger.DoorLog) }, Kind: ledger.DoorLog,
 		Delay: journalDelay, Queue: journalQueue, Trouble: g.journalTrouble,
 	})
-	if err = g.control(); err != nil {
+	if err = g.assemble(); err != nil {
 		return nil, err
 	}
 	g.opening = nil
 	return g, nil
 }
 
-func (g *Gateway) control() error {
+func (g *Gateway) assemble() error {
 	community, err := g.folder.CommunityID()
 	if err != nil {
 		return err
@@ -161,6 +175,9 @@ func (g *Gateway) control() error {
 		return err
 	}
 	g.board.fault = func(part, what string, cleared bool) { g.fault(context.Background(), part, what, cleared) }
+	if err := g.openBuses(); err != nil {
+		return err
+	}
 	doors, err := g.board.openRelays()
 	if err != nil {
 		return err
@@ -171,6 +188,30 @@ func (g *Gateway) control() error {
 		Pins:     &pins{roster: g.roster, key: sealing, whose: pin.Context{Community: passport.CommunityID(community), Node: passport.NodeID(node), Gateway: keys.Signing}},
 		Software: g.cfg.Software, Log: g.cfg.Log,
 	})
+	g.reading = &reading{
+		board: g.board, to: g.Controller, log: g.cfg.Log, fault: g.fault,
+		gateway: keys.Signing, node: passport.NodeID(node), identity: g.vouched.Load,
+	}
+	return nil
+}
+
+// openBuses prepares the OSDP buses, with the keys of their readers.
+func (g *Gateway) openBuses() error {
+	g.osdp = &osdpKeys{damaged: errNoKeys}
+	if slices.ContainsFunc(readersOf(g.cfg.Wiring), func(r reader) bool { return r.cfg.Kind == wiring.OSDP && !r.cfg.Insecure }) {
+		master, err := g.folder.EnsureOSDPKey()
+		if err != nil {
+			return err
+		}
+		g.osdp, err = readOSDPKeys(g.folder.Dir(), master)
+		if errors.Is(err, ErrOSDPFile) { // the other readers work
+			g.cfg.Log.Error("the OSDP readers' keys are not known", "err", err)
+			g.damaged = err
+		} else if err != nil {
+			return err
+		}
+	}
+	g.board.buses = newBuses(g.cfg.Wiring, g.osdp)
 	return nil
 }
 
@@ -255,13 +296,19 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	start("forks", g.announceForks)
 	start("memory", g.remember)
 	start("simulated board", g.board.serve)
+	if len(g.board.buses) > 0 {
+		start("control", g.control)
+	}
+	if takesTaps(g.cfg.Wiring) {
+		start("identity", g.vouch)
+	}
 	var tried sync.WaitGroup
-	for _, r := range readersOf(g.cfg.Wiring) {
+	for _, p := range g.reading.parts() {
 		tried.Add(1)
-		start(r.name, func(ctx context.Context) error {
+		start(p.name, func(ctx context.Context) error {
 			done := sync.OnceFunc(tried.Done)
 			defer done()
-			return g.read(ctx, r, done)
+			return p.run(ctx, done)
 		})
 	}
 	if err := g.board.openInputs(ctx, g.Controller); err != nil {
@@ -290,6 +337,9 @@ func (g *Gateway) project(ctx context.Context) error {
 	if g.forgot != nil {
 		g.fault(ctx, "memory", fmt.Sprintf("who is inside and which passes were spent may not be known: %v", g.forgot), false)
 	}
+	if g.damaged != nil {
+		g.fault(ctx, "osdp", fmt.Sprintf("the OSDP readers' keys are not known: %v", g.damaged), false)
+	}
 	due, known, failing := false, g.clock().Known(), false
 	for {
 		yes, err := watch.changed(ctx)
@@ -314,6 +364,10 @@ func (g *Gateway) project(ctx context.Context) error {
 		}
 		if v := g.roster.View(); v != shown {
 			shown = v
+			select {
+			case g.moved <- struct{}{}:
+			default: // it is going to be looked at anyway
+			}
 			g.show(v)
 			g.tellProblems(ctx, v, told)
 		}

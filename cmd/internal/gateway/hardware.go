@@ -23,9 +23,11 @@ type hardware struct {
 	relays []relay    // of locks, operators and sounders
 	lamps  []io.Closer
 	inputs []io.Closer
+	adcs   []io.Closer // that inputs hang on
 
 	simReaders map[sim.Mount]*sim.Reader
 	listener   net.Listener // of the simulated board, or nil
+	buses      map[string]*osdpBus
 
 	// fault tells of a part that fails, or works again; it may wait for the
 	// controller, and is set before that runs.
@@ -152,6 +154,13 @@ func (h *hardware) openLamps(r reader) (edge.Reader, error) {
 		h.simReaders[r.mount()] = unit
 		return simLamp{unit}, nil
 	}
+	if r.cfg.Kind == wiring.OSDP {
+		unit := h.buses[r.cfg.Bus].readers[r.cfg.Address]
+		unit.lights = &osdpLights{reader: unit}
+		i := newIndicator(unit.lights)
+		h.lamps = append(h.lamps, i)
+		return i, nil
+	}
 	if len(r.cfg.Indicators()) == 0 {
 		return nil, nil
 	}
@@ -171,7 +180,7 @@ func (h *hardware) openLamps(r reader) (edge.Reader, error) {
 		}
 		lamps[i] = lamp{relay: out, part: "door/" + l.Name}
 	}
-	i := newIndicator(r.cfg, lamps, func(part, what string, cleared bool) { h.fault(part, what, cleared) })
+	i := newIndicator(&lineLights{reader: r.cfg, lines: lamps, fault: func(part, what string, cleared bool) { h.fault(part, what, cleared) }})
 	h.lamps = append(h.lamps, i)
 	return i, nil
 }
@@ -210,26 +219,30 @@ func readersOf(w *wiring.Wiring) (out []reader) {
 	return out
 }
 
-var errTaken = errors.New("something that is no socket stands there: name another path as the socket of [sim] in the wiring file")
+var errTaken = errors.New("something that is no socket stands there: move it away")
 
-// listen opens the simulated board's socket.
-func (h *hardware) listen() (err error) {
-	path := h.wiring.Sim.Socket
-	if h.sim == nil || path == "" {
-		return nil
-	}
+// listenUnix opens a socket at path, in the place of one that a predecessor left.
+func listenUnix(path string) (net.Listener, error) {
 	switch info, err := os.Lstat(path); {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:
-		return err
-	case info.Mode().Type() != os.ModeSocket: // somebody's file: a predecessor left a socket
-		return fmt.Errorf("%s: %w", path, errTaken)
+		return nil, err
+	case info.Mode().Type() != os.ModeSocket: // somebody's file
+		return nil, fmt.Errorf("%s: %w", path, errTaken)
 	default:
 		if err := os.Remove(path); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	h.listener, err = net.Listen("unix", path)
+	return net.Listen("unix", path)
+}
+
+// listen opens the simulated board's socket.
+func (h *hardware) listen() (err error) {
+	if h.sim == nil || h.wiring.Sim.Socket == "" {
+		return nil
+	}
+	h.listener, err = listenUnix(h.wiring.Sim.Socket)
 	return err
 }
 
@@ -249,12 +262,12 @@ func (h *hardware) serve(ctx context.Context) error {
 // driven safe first.
 func (h *hardware) close() error {
 	var errs []error
-	for _, c := range append(h.inputs, h.lamps...) {
+	for _, c := range slices.Concat(h.inputs, h.adcs, h.lamps) {
 		errs = append(errs, c.Close())
 	}
 	for _, r := range h.relays {
 		errs = append(errs, r.Set(false), r.Close()) // a fail-safe lock is energised while it is locked
 	}
-	h.inputs, h.lamps, h.relays = nil, nil, nil
+	h.inputs, h.adcs, h.lamps, h.relays = nil, nil, nil, nil
 	return errors.Join(errs...)
 }

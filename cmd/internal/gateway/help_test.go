@@ -36,12 +36,12 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 func run(m *testing.M) int {
 	if dir, err := os.MkdirTemp("/dev/shm", "gateway-test-"); err == nil {
 		defer os.RemoveAll(dir)
-		if err := os.Setenv("TMPDIR", dir); err != nil {
+		if err := os.Setenv("GOTMPDIR", dir); err != nil { // of T.TempDir; TMPDIR stays: the virtual card reader is shared by it
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 	}
-	dir, err := os.MkdirTemp("", "guard-")
+	dir, err := os.MkdirTemp(os.Getenv("GOTMPDIR"), "guard-")
 	if err == nil {
 		defer os.RemoveAll(dir)
 		err = os.Setenv("TOMBOLO_GUARD", filepath.Join(dir, "guard"))

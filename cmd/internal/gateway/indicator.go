@@ -1,12 +1,9 @@
 package gateway
 
 import (
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
-	"tombolo/cmd/internal/wiring"
 	"tombolo/edge"
 	"tombolo/edge/policy"
 )
@@ -57,11 +54,16 @@ func (p *player) at(now time.Time) (_ policy.Step, until time.Time, ok bool) {
 	}
 }
 
-// indicator plays patterns on the lines of a reader. It is an edge.Reader.
+// lights is what an indicator plays on. Its methods are called by one goroutine;
+// showing the same again costs nothing.
+type lights interface {
+	light(policy.Step)
+	Close() error // dark and silent
+}
+
+// indicator plays patterns on a reader's lights. It is an edge.Reader.
 type indicator struct {
-	reader wiring.Reader
-	lines  [3]lamp // green, red, beeper
-	fault  func(part, what string, cleared bool)
+	lights lights
 
 	mu     sync.Mutex
 	player player
@@ -71,22 +73,9 @@ type indicator struct {
 	done    chan struct{}
 }
 
-// lamp is one indicator line; the zero value is not wired.
-type lamp struct {
-	relay relay
-	part  string // as faults name it
-	on    bool
-	fault bool // it could not be driven
-}
-
-// newIndicator plays on lines that are open and dark (green, red, beeper), and
-// owns them. fault is
-// called from a goroutine of its own, and may wait for the controller.
-func newIndicator(r wiring.Reader, lines [3]lamp, fault func(part, what string, cleared bool)) *indicator {
-	i := &indicator{
-		reader: r, lines: lines, fault: fault,
-		changed: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
-	}
+// newIndicator plays on lights that are dark, and owns them.
+func newIndicator(l lights) *indicator {
+	i := &indicator{lights: l, changed: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go i.run()
 	return i
 }
@@ -110,7 +99,7 @@ func (i *indicator) run() {
 		i.mu.Lock()
 		step, until, ok := i.player.at(time.Now())
 		i.mu.Unlock()
-		i.light(i.reader.Lights(step))
+		i.lights.light(step)
 		wake.Stop()
 		if ok {
 			wake.Reset(time.Until(until))
@@ -124,36 +113,11 @@ func (i *indicator) run() {
 	}
 }
 
-func (i *indicator) light(want wiring.Lights) {
-	for n, on := range [...]bool{want.Green, want.Red, want.Beep} {
-		l := &i.lines[n]
-		if l.relay == nil || on == l.on && !l.fault {
-			continue
-		}
-		err := l.relay.Set(on)
-		l.on = on
-		if failed := err != nil; failed != l.fault {
-			l.fault = failed
-			what := "the indicator obeys again"
-			if failed {
-				what = fmt.Sprintf("the indicator cannot be driven: %v", err)
-			}
-			i.fault(l.part, what, !failed)
-		}
-	}
-}
-
-// Close leaves the reader dark and frees its lines.
+// Close leaves the reader dark.
 func (i *indicator) Close() error {
 	close(i.stop)
 	<-i.done
-	var errs []error
-	for _, l := range i.lines {
-		if l.relay != nil {
-			errs = append(errs, l.relay.Set(false), l.relay.Close())
-		}
-	}
-	return errors.Join(errs...)
+	return i.lights.Close()
 }
 
 // readers are those on one side of a door: what one shows, all show.

@@ -110,7 +110,7 @@ func TestIndicator(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, r, lines := lamps(t)
-		i := newIndicator(r, lines, func(part, what string, _ bool) { t.Errorf("%s: %s", part, what) })
+		i := newIndicator(&lineLights{r, lines, func(part, what string, _ bool) { t.Errorf("%s: %s", part, what) }})
 		start := time.Now()
 		i.Show(waiting, true)
 		time.Sleep(650 * ms) // amber, off, amber since 50 ms
@@ -143,7 +143,7 @@ func TestIndicatorFault(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b, r, lines := lamps(t)
 			var told []string
-			i := newIndicator(r, lines, func(part, what string, cleared bool) { told = append(told, fmt.Sprint(part, " ", cleared, " ", what)) })
+			i := newIndicator(&lineLights{r, lines, func(part, what string, cleared bool) { told = append(told, fmt.Sprint(part, " ", cleared, " ", what)) }})
 			b.FailSet("red", errors.New("gone"), moved)
 			i.Show(leftOpen, true)
 			time.Sleep(1100 * ms)

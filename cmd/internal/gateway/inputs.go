@@ -11,6 +11,7 @@ import (
 	"tombolo/edge/door"
 	"tombolo/edge/panel"
 	"tombolo/hw/adc"
+	"tombolo/hw/adc/ads1115"
 	"tombolo/hw/board"
 )
 
@@ -71,12 +72,31 @@ func (h *hardware) openInputs(ctx context.Context, to listener) error {
 		h.inputs = append(h.inputs, in)
 	}
 	for name, sensors := range supervised {
-		if name != wiring.SimADC {
-			return fmt.Errorf("%s: no driver for the adc %q", sensors[0].Name, name)
+		a, err := h.openADC(name)
+		if err != nil {
+			return fmt.Errorf("adc %s: %w", name, err)
 		}
-		h.inputs = append(h.inputs, sample(ctx, h.sim.ADC(), sensors))
+		h.inputs = append(h.inputs, sample(ctx, a, sensors))
 	}
 	return nil
+}
+
+// openADC opens a converter, which is closed once nobody samples it.
+func (h *hardware) openADC(name string) (adc.ADC, error) {
+	if name == wiring.SimADC {
+		return h.sim.ADC(), nil
+	}
+	cfg := h.wiring.ADCs[name]
+	to := ads1115.Config{Bus: cfg.Bus, Address: uint16(cfg.Address)}
+	if err := to.Supply.Set(cfg.Supply.String()); err != nil { // a periph unit, which nobody outside hw imports
+		return nil, err
+	}
+	a, err := ads1115.Open(to)
+	if err != nil {
+		return nil, err
+	}
+	h.adcs = append(h.adcs, a)
+	return a, nil
 }
 
 func (h *hardware) openInput(in wiring.Input, f func(bool, time.Time)) (io.Closer, error) {

@@ -3,106 +3,90 @@ package gateway
 import (
 	"context"
 	"fmt"
-	"sync"
-	"time"
+	"log/slog"
+	"maps"
+	"slices"
 
 	"tombolo/cmd/internal/wiring"
-	"tombolo/hw/scanner"
-	"tombolo/passport/qr"
+	"tombolo/edge/door"
+	"tombolo/edge/panel"
+	"tombolo/passport"
+	"tombolo/passport/card"
 )
 
-// unreadableEvery is how often a reader's noise reaches the door log.
-const unreadableEvery = time.Second
+// Doors is who hears of readers and inputs; *edge.Controller is one. Its methods
+// may be called from any goroutine.
+type Doors interface {
+	Challenge(door string, nonce [32]byte) passport.Challenge
+	Tap(ctx context.Context, door string, exit bool, ch passport.Challenge, key passport.Key, sig passport.Signature) error
+	Code(ctx context.Context, door string, exit bool, frame []byte) error
+	Unread(ctx context.Context, door string, exit bool) error
+	Key(ctx context.Context, door string, exit bool, key byte) error
+	Input(ctx context.Context, door string, input panel.Input, line door.Line, start bool) error
+	Fault(ctx context.Context, part, what string, cleared bool) error
+}
+
+// reading runs the readers of a wiring. It has one small file for each way to
+// read: codes.go, taps.go, osdpbus.go, simreader.go.
+type reading struct {
+	board *hardware
+	to    Doors
+	log   *slog.Logger
+	fault func(ctx context.Context, part, what string, cleared bool)
+
+	// What cards' challenges are bound to, and what phones are shown.
+	gateway  [32]byte
+	node     passport.NodeID
+	identity func() *card.Identity
+}
+
+// part is something that runs until its context ends: a reader, or a bus of
+// them. tried is called once it is known whether it is there.
+type part struct {
+	name string
+	run  func(ctx context.Context, tried func()) error
+}
+
+func (rd *reading) parts() (out []part) {
+	for _, name := range slices.Sorted(maps.Keys(rd.board.buses)) {
+		b := rd.board.buses[name]
+		out = append(out, part{b.part(), func(ctx context.Context, tried func()) error { return rd.readBus(ctx, b, tried) }})
+	}
+	for _, r := range readersOf(rd.board.wiring) {
+		if r.cfg.Kind != wiring.OSDP {
+			out = append(out, part{r.name, func(ctx context.Context, tried func()) error { return rd.read(ctx, r, tried) }})
+		}
+	}
+	return out
+}
 
 // read runs a reader until ctx ends; one that is unplugged is a fault, not an
-// end. tried is called once it is known whether the reader is there.
-func (g *Gateway) read(ctx context.Context, r reader, tried func()) error {
-	if r.cfg.Kind == wiring.SimReader {
-		return g.readSim(ctx, r, tried)
+// end.
+func (rd *reading) read(ctx context.Context, r reader, tried func()) error {
+	log := rd.log.With("reader", r.name)
+	switch r.cfg.Kind {
+	case wiring.Scanner, wiring.Keyboard:
+		return rd.readCodes(ctx, r, log, tried)
+	case wiring.PCSC, wiring.PN532:
+		return rd.readCards(ctx, r, log, tried)
+	case wiring.SimReader:
+		return rd.readSim(ctx, r, tried)
 	}
-	log := g.cfg.Log.With("reader", r.name)
-	code := func(frame []byte) {
-		if err := g.Controller.Code(ctx, r.door, r.exit, frame); err != nil && ctx.Err() == nil {
-			log.Error("a code was not decided", "err", err)
-		}
-	}
-	unread := limiter{every: unreadableEvery}
-	unread.left = func(n int) {
-		log.Warn("more that was no code was read, and is not recorded", "count", n)
-		// Somebody may have shown it who wants out: late, and never denied.
-		if r.exit && ctx.Err() == nil && unread.allow() {
-			code(nil)
-		}
-	}
-	defer unread.stop()
-	unreadable := func(err error) {
-		if unread.allow() {
-			log.Warn("what was read is no code", "err", err)
-			code(nil)
-		}
-	}
+	panic(fmt.Sprintf("a wiring has no readers of kind %v", r.cfg.Kind)) // parts runs the others
+}
+
+// state is what a driver tells of whether a part is there; the driver logs it.
+// missing says in words what is not.
+func (rd *reading) state(ctx context.Context, part, missing string, tried func()) func(up bool, err error) {
 	down := false
-	return scanner.Run(ctx, scanner.Config{
-		Port: r.cfg.Port, Baud: r.cfg.Baud, Log: log,
-		Frame: func(frame []byte) {
-			if _, err := qr.Decode(frame); err != nil {
-				unreadable(err)
-				return
-			}
-			code(frame)
-		},
-		Refused: unreadable,
-		State: func(up bool, err error) { // the scanner logs it
-			defer tried()
-			switch {
-			case !up:
-				g.fault(ctx, r.name, fmt.Sprintf("no reader at %s: %v", r.cfg.Port, err), false)
-			case down:
-				g.fault(ctx, r.name, "the reader answers again", true)
-			}
-			down = !up
-		},
-	})
-}
-
-// limiter lets one of something through in a while, and counts the rest.
-type limiter struct {
-	every time.Duration
-	left  func(count int) // told once in each such while of what did not pass
-
-	mu    sync.Mutex
-	timer *time.Timer // runs while nothing passes
-	count int
-}
-
-// allow reports whether this one passes.
-func (l *limiter) allow() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.timer != nil {
-		l.count++
-		return false
-	}
-	l.timer = time.AfterFunc(l.every, l.flush)
-	return true
-}
-
-func (l *limiter) flush() {
-	l.mu.Lock()
-	count := l.count
-	l.timer, l.count = nil, 0
-	l.mu.Unlock()
-	if count > 0 {
-		l.left(count)
-	}
-}
-
-// stop tells of what is left; nothing may ask any more.
-func (l *limiter) stop() {
-	l.mu.Lock()
-	running := l.timer != nil && l.timer.Stop()
-	l.mu.Unlock()
-	if running {
-		l.flush()
+	return func(up bool, err error) {
+		defer tried()
+		switch {
+		case !up:
+			rd.fault(ctx, part, fmt.Sprintf("%s: %v", missing, err), false)
+		case down:
+			rd.fault(ctx, part, "it answers again", true)
+		}
+		down = !up
 	}
 }

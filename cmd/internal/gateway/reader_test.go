@@ -82,7 +82,7 @@ func TestNoisyLine(t *testing.T) {
 		t.Errorf("%d of 2000 were recorded in %v, want 1 to %d", unread, took, most)
 	}
 	log := h.log.String()
-	if n := strings.Count(log, "is no code"); n != unread {
+	if n := strings.Count(log, "what was shown cannot be read"); n != unread {
 		t.Errorf("%d lines for %d records", n, unread)
 	}
 	left := 0

@@ -22,20 +22,12 @@ var (
 	errAnswer      = errors.New("an answer is the door key's 34 bytes and its signature's 64")
 )
 
-// tapped is who hears of taps and keys; *edge.Controller is one.
-type tapped interface {
-	Challenge(door string, nonce [32]byte) passport.Challenge
-	Tap(ctx context.Context, door string, exit bool, ch passport.Challenge, key passport.Key, sig passport.Signature) error
-	Unread(ctx context.Context, door string, exit bool) error
-	Key(ctx context.Context, door string, exit bool, key byte) error
-}
-
 // simReader is what a card reader's driver is, for a reader on the simulated
 // board: it makes challenges and forgets each with its answer. It is a
 // sim.Handler.
 type simReader struct {
 	ctx context.Context
-	to  tapped
+	to  Doors
 	now func() time.Time // monotonic
 
 	mu    sync.Mutex
@@ -97,9 +89,9 @@ func (r *simReader) Key(door string, exit bool, key byte) error {
 }
 
 // readSim has a simulated reader heard until ctx ends.
-func (g *Gateway) readSim(ctx context.Context, r reader, tried func()) error {
-	unit := g.board.simReaders[r.mount()]
-	defer unit.Listen(&simReader{ctx: ctx, to: g.Controller, now: time.Now})()
+func (rd *reading) readSim(ctx context.Context, r reader, tried func()) error {
+	unit := rd.board.simReaders[r.mount()]
+	defer unit.Listen(&simReader{ctx: ctx, to: rd.to, now: time.Now})()
 	tried()
 	<-ctx.Done()
 	return nil

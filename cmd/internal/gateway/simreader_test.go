@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,32 +15,43 @@ import (
 
 // tapDoor notes what a reader tells.
 type tapDoor struct {
+	Doors      // nil: nothing else is told
+	mu         sync.Mutex
 	challenges []passport.Challenge
 	heard      []string
 	tap        passport.Challenge
 	key        passport.Key
 	sig        passport.Signature
 	err        error // of Unread
+	place      passport.Target
 }
 
 func (d *tapDoor) Challenge(_ string, nonce [32]byte) passport.Challenge {
-	c := passport.Challenge{Time: uint64(len(d.challenges)), Nonce: nonce}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := passport.Challenge{Place: d.place, Time: uint64(len(d.challenges)), Nonce: nonce}
 	d.challenges = append(d.challenges, c)
 	return c
 }
 
 func (d *tapDoor) Tap(_ context.Context, door string, exit bool, ch passport.Challenge, key passport.Key, sig passport.Signature) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.heard = append(d.heard, fmt.Sprintf("tap %s %v", door, exit))
 	d.tap, d.key, d.sig = ch, key, sig
 	return nil
 }
 
 func (d *tapDoor) Unread(_ context.Context, door string, exit bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.heard = append(d.heard, fmt.Sprintf("unread %s %v", door, exit))
 	return d.err
 }
 
 func (d *tapDoor) Key(_ context.Context, door string, exit bool, key byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.heard = append(d.heard, fmt.Sprintf("key %s %v %c", door, exit, key))
 	return nil
 }

@@ -149,6 +149,11 @@ func (c *checker) wires(d *Door) {
 	if d.Lock == FailSafe && d.Rex == nil {
 		c.add(Note, d.Name, "fail-safe lock without rex: no button unlocks it from inside; unless the handle itself frees the door (not so with a magnet), wire one, and one that cuts the lock's power")
 	}
+	for i, r := range d.Readers {
+		if r.Insecure {
+			c.add(Note, d.Name, "reader %d speaks OSDP without Secure Channel: whoever gets at its cable hears what is read and typed, and can answer for it; leave insecure out, and give it a key with `tombolod osdp install`", i+1)
+		}
+	}
 	if pd == nil {
 		return
 	}

@@ -140,9 +140,9 @@ mechanical_exit = true
 	}
 	w, err := Parse("/t/gateway.toml", []byte(`[doors.front]
 lock = "fail-secure"
-relay = { chip = "pinctrl-rp1", line = 1 }
-contact = { chip = "pinctrl-rp1", line = 2 }
-rex = { chip = "pinctrl-rp1", line = 3 }
+relay = { chip = "pinctrl-rp1", line = 17 }
+contact = { chip = "pinctrl-rp1", line = 27 }
+rex = { chip = "pinctrl-rp1", line = 22 }
 readers = [{ kind = "scanner", port = "/dev/ttyACM0" }]
 `))
 	if err != nil {

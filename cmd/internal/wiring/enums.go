@@ -25,20 +25,43 @@ const (
 	PullDown
 )
 
+// Resistor is one that is soldered to an output's line, and holds it until a
+// program drives it.
+type Resistor uint8
+
+// Resistors. The zero value is none.
+const (
+	ResistorUp   Resistor = iota + 1 // to the supply
+	ResistorDown                     // to ground
+)
+
 // Kind is a reader's kind.
 type Kind uint8
 
 // Kinds. The zero value is none: the file must say which.
 const (
 	Scanner   Kind = iota + 1 // a serial QR scanner
+	Keyboard                  // a QR scanner that types
+	PCSC                      // an NFC reader that pcscd drives
+	PN532                     // an NFC chip on I²C, SPI or a serial port
+	OSDP                      // a reader on an RS-485 bus, with lights, a beeper and perhaps a keypad
 	SimReader                 // a card reader with a keypad, on the simulated board's socket
 )
 
-// Keypad tells whether readers of this kind have one.
-func (k Kind) Keypad() bool { return k == SimReader }
+// Keypad tells whether readers of this kind may have one.
+func (k Kind) Keypad() bool { return k == SimReader || k == OSDP }
 
 // Taps tells whether readers of this kind read cards.
-func (k Kind) Taps() bool { return k == SimReader }
+func (k Kind) Taps() bool { return k == PCSC || k == PN532 || k == OSDP || k == SimReader }
+
+// Shows tells whether readers of this kind have lights of their own.
+func (k Kind) Shows() bool { return k == SimReader || k == OSDP }
+
+// Converter is an ADC's kind.
+type Converter uint8
+
+// Converters. The zero value is none: the file must say which.
+const ADS1115 Converter = 1
 
 // Side is where a reader is.
 type Side uint8
@@ -52,8 +75,11 @@ const (
 var (
 	lockNames = []string{"", "fail-secure", "fail-safe"}
 	biasNames = []string{"none", "pull-up", "pull-down"}
-	kindNames = []string{"", "scanner", "sim"}
+	kindNames = []string{"", "scanner", "keyboard", "pcsc", "pn532", "osdp", "sim"}
 	sideNames = []string{"in", "out"}
+
+	resistorNames  = []string{"", "pull-up", "pull-down"}
+	converterNames = []string{"", "ads1115"}
 )
 
 func (l Lock) String() string { return name(l, lockNames) }
@@ -61,17 +87,26 @@ func (b Bias) String() string { return name(b, biasNames) }
 func (k Kind) String() string { return name(k, kindNames) }
 func (s Side) String() string { return name(s, sideNames) }
 
+func (r Resistor) String() string  { return name(r, resistorNames) }
+func (c Converter) String() string { return name(c, converterNames) }
+
 // UnmarshalText takes "fail-secure" or "fail-safe".
 func (l *Lock) UnmarshalText(text []byte) error { return parse(l, text, lockNames) }
 
 // UnmarshalText takes "none", "pull-up" or "pull-down".
 func (b *Bias) UnmarshalText(text []byte) error { return parse(b, text, biasNames) }
 
-// UnmarshalText takes "scanner" or "sim".
+// UnmarshalText takes "scanner", "keyboard", "pcsc", "pn532", "osdp" or "sim".
 func (k *Kind) UnmarshalText(text []byte) error { return parse(k, text, kindNames) }
 
 // UnmarshalText takes "in" or "out".
 func (s *Side) UnmarshalText(text []byte) error { return parse(s, text, sideNames) }
+
+// UnmarshalText takes "pull-up" or "pull-down".
+func (r *Resistor) UnmarshalText(text []byte) error { return parse(r, text, resistorNames) }
+
+// UnmarshalText takes "ads1115".
+func (c *Converter) UnmarshalText(text []byte) error { return parse(c, text, converterNames) }
 
 // Want completes "want …".
 func (Lock) Want() string { return choice(lockNames) }
@@ -84,6 +119,12 @@ func (Kind) Want() string { return choice(kindNames) }
 
 // Want completes "want …".
 func (Side) Want() string { return choice(sideNames) }
+
+// Want completes "want …".
+func (Resistor) Want() string { return choice(resistorNames) }
+
+// Want completes "want …".
+func (Converter) Want() string { return choice(converterNames) }
 
 func name[T ~uint8](v T, names []string) string {
 	if int(v) < len(names) && names[v] != "" {

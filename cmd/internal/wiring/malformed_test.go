@@ -10,7 +10,7 @@ import (
 const (
 	fireLine  = `{ chip = "pinctrl-rp1", line = 5, bias = "pull-up" }`
 	mainsLine = `{ adc = "sim", channel = 3, pull = "2.2k", series = "1k", parallel = "1.2k" }`
-	operator  = `operator = { chip = "pinctrl-rp1", line = 18, active_low = true }`
+	operator  = `operator = { chip = "pinctrl-rp1", line = 18, active_low = true, resistor = "pull-up" }`
 	sounder   = `sounder = { chip = "pinctrl-rp1", line = 19 }`
 	green     = `green = { chip = "pinctrl-rp1", line = 20 }`
 	simReader = "kind = \"sim\"\nside = \"out\"\n"
@@ -24,19 +24,19 @@ var grownMistakes = []mistake{
 	{"a contact of the gateway", "fire =", "contact =", 4, 1, "inputs.contact", "unknown key", strict.ErrUnknown},
 	{"input as a number", fireLine, "5", 4, 8, "inputs.fire", "want a table, got 5", strict.ErrValue},
 	{"input as a list", fireLine, "[" + fireLine + "]", 4, 8, "inputs.fire", "want a table, got a list", strict.ErrValue},
-	{"input empty", fireLine, "{}", 4, 8, "inputs.fire.chip", "missing: name the chip", nil},
+	{"input empty", fireLine, "{}", 4, 8, "inputs.fire.chip", "missing: name the line by its header pin", nil},
 	{"input without line", ", line = 5", "", 4, 8, "inputs.fire.line", "missing: give the line's number", nil},
 	{"input's line too large", "line = 5", "line = 1024", 4, 39, "inputs.fire.line", "got 1024", strict.ErrValue},
 	{"input doubled", "mains =", "fire =", 5, 1, "inputs.fire", "line 4", strict.ErrDoubled},
-	{"input on the lock's line", "line = 17", "line = 5", 8, 40, "doors.front.relay.line", `line 5 of "pinctrl-rp1" is fire already`, nil},
+	{"input on the lock's line", "line = 17", "line = 5", 8, 40, "doors.front.relay.line", "BCM 5 (pin 29) is fire already", nil},
 	{"input's chip by a wrong path", fireLine, `{ chip = "/dev/null", line = 5 }`, 4, 17, "inputs.fire.chip", "want a label", nil},
 	{"input with a debounce", `bias = "pull-up"`, `debounce = "20ms"`, 4, 42, "inputs.fire.debounce", "unknown key", strict.ErrUnknown},
 	{"simulated input with a bias", fireLine, `{ chip = "sim", bias = "none" }`, 4, 24, "inputs.fire.bias", `it is the one named "fire"`, nil},
 
 	// Supervised inputs.
 	{"chip and adc", `adc = "sim", channel = 3`, `adc = "sim", chip = "sim"`, 5, 11, "inputs.mains.adc", "chip is there too", nil},
-	{"another adc", `adc = "sim", channel = 3`, `adc = "mcp3008", channel = 3`, 5, 17, "inputs.mains.adc", `there is no driver for "mcp3008": it comes with the readers`, nil},
-	{"adc empty", `adc = "sim", channel = 3`, `adc = "", channel = 3`, 5, 17, "inputs.mains.adc", `no driver for ""`, nil},
+	{"another adc", `adc = "sim", channel = 3`, `adc = "mcp3008", channel = 3`, 5, 17, "inputs.mains.adc", `there is no adc "mcp3008"; known: sim`, nil},
+	{"adc empty", `adc = "sim", channel = 3`, `adc = "", channel = 3`, 5, 17, "inputs.mains.adc", `there is no adc ""`, nil},
 	{"adc as a number", `adc = "sim", channel = 3`, `adc = 0, channel = 3`, 5, 17, "inputs.mains.adc", "want a string, got 0", strict.ErrValue},
 	{"no channel", "channel = 3, ", "", 5, 9, "inputs.mains.channel", "missing: give the number of the adc's channel", nil},
 	{"channel too large", "channel = 3", "channel = 64", 5, 34, "inputs.mains.channel", "want a whole number from 0 to 63, got 64", strict.ErrValue},
@@ -62,11 +62,11 @@ var grownMistakes = []mistake{
 
 	// Outputs beside the lock.
 	{"operator as a number", operator, "operator = 18", 9, 12, "doors.front.operator", "want a table, got 18", strict.ErrValue},
-	{"operator without chip", operator, "operator = { line = 18 }", 9, 12, "doors.front.operator.chip", "missing: name the chip", strict.ErrMissing},
+	{"operator without chip", operator, "operator = { line = 18 }", 9, 12, "doors.front.operator.chip", "missing: name the line by its header pin", nil},
 	{"operator without line", operator, `operator = { chip = "pinctrl-rp1" }`, 9, 12, "doors.front.operator.line", "missing: give the line's number", nil},
-	{"operator with a bias", operator, `operator = { chip = "pinctrl-rp1", line = 18, bias = "none" }`, 9, 47, "doors.front.operator.bias", "unknown key; known: active_low, chip, line", strict.ErrUnknown},
+	{"operator with a bias", operator, `operator = { chip = "pinctrl-rp1", line = 18, bias = "none" }`, 9, 47, "doors.front.operator.bias", "unknown key; known: active_low, bcm, chip, line, pin, resistor", strict.ErrUnknown},
 	{"operator on an adc", operator, `operator = { adc = "sim", channel = 7 }`, 9, 14, "doors.front.operator.adc", "unknown key", strict.ErrUnknown},
-	{"operator on the lock's line", "line = 18", "line = 17", 9, 43, "doors.front.operator.line", `line 17 of "pinctrl-rp1" is front/relay already`, nil},
+	{"operator on the lock's line", "line = 18", "line = 17", 9, 43, "doors.front.operator.line", "BCM 17 (pin 11) is front/relay already", nil},
 	{"sounder on the operator's line", "line = 19", "line = 18", 10, 42, "doors.front.sounder.line", "is front/operator already", nil},
 	{"sounder's line negative", "line = 19", "line = -19", 10, 42, "doors.front.sounder.line", "got -19", strict.ErrValue},
 	{"sounder's active_low in words", "line = 19", "line = 19, active_low = 1", 10, 59, "doors.front.sounder.active_low", "want true or false, got 1", strict.ErrValue},
@@ -77,7 +77,7 @@ var grownMistakes = []mistake{
 
 	// Indicators.
 	{"indicator as a number", green, "green = 20", 15, 9, "doors.front.readers[0].green", "want a table, got 20", strict.ErrValue},
-	{"indicator without chip", green, "green = { line = 20 }", 15, 9, "doors.front.readers[0].green.chip", "missing: name the chip", strict.ErrMissing},
+	{"indicator without chip", green, "green = { line = 20 }", 15, 9, "doors.front.readers[0].green.chip", "missing: name the line by its header pin", nil},
 	{"indicator without line", green, `green = { chip = "pinctrl-rp1" }`, 15, 9, "doors.front.readers[0].green.line", "missing: give the line's number", nil},
 	{"indicator of another colour", green, `amber = { chip = "pinctrl-rp1", line = 20 }`, 15, 1, "doors.front.readers[0].amber", "unknown key", strict.ErrUnknown},
 	{"indicator with a bias", "line = 20", `line = 20, bias = "none"`, 15, 44, "doors.front.readers[0].green.bias", "unknown key", strict.ErrUnknown},
@@ -95,8 +95,8 @@ var grownMistakes = []mistake{
 	{"sim reader with a red light", simReader, simReader + "red = { chip = \"sim\" }\n", 21, 1, "doors.front.readers[1].red", "what it shows is told on the socket", nil},
 	{"sim reader with a beeper", simReader, simReader + "beeper = { chip = \"sim\" }\n", 21, 1, "doors.front.readers[1].beeper", "what it shows is told on the socket", nil},
 	{"two sim readers on a side", simReader, simReader + "[[doors.front.readers]]\n" + simReader, 22, 8, "doors.front.readers[2].kind", `a simulated reader on its side "out" already`, nil},
-	{"sim reader in capitals", simReader, "kind = \"SIM\"\n", 19, 8, "doors.front.readers[1].kind", `want "scanner" or "sim", got "SIM"`, nil},
-	{"sim reader with a name", simReader, simReader + "name = \"a\"\n", 21, 1, "doors.front.readers[1].name", "unknown key", strict.ErrUnknown},
+	{"sim reader in capitals", simReader, "kind = \"SIM\"\n", 19, 8, "doors.front.readers[1].kind", `or "sim", got "SIM"`, nil},
+	{"sim reader with a name", simReader, simReader + "name = \"a\"\n", 21, 1, "doors.front.readers[1].name", "a simulated reader has none", nil},
 	{"sim reader with a chip", simReader, simReader + "chip = \"sim\"\n", 21, 1, "doors.front.readers[1].chip", "unknown key", strict.ErrUnknown},
 	{"sim reader on a side that is none", "side = \"out\"", "side = \"both\"", 20, 8, "doors.front.readers[1].side", `want "in" or "out", got "both"`, nil},
 	{"sim reader without a socket", "[sim]\nsocket = \"sim.sock\"\n", "", 17, 8, "doors.front.readers[1].kind", "needs the socket that moves it", nil},

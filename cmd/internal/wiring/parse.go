@@ -13,6 +13,8 @@ type file struct {
 	Name   *optionalSlug             `toml:"name"`
 	Sim    *fileSim                  `toml:"sim"`
 	Inputs fileInputs                `toml:"inputs"`
+	Buses  map[strict.Slug]*fileBus  `toml:"buses"`
+	ADCs   map[strict.Slug]*fileADC  `toml:"adcs"`
 	Doors  map[strict.Slug]*fileDoor `toml:"doors"`
 }
 
@@ -29,7 +31,7 @@ type fileInputs struct {
 
 type fileDoor struct {
 	Lock     Lock         `toml:"lock" required:"say what the lock does without power: \"fail-secure\" (it locks) or \"fail-safe\" (it unlocks)"`
-	Relay    *fileOutput  `toml:"relay" required:"name the line that drives the lock, as in { chip = \"pinctrl-bcm2711\", line = 17 }"`
+	Relay    *fileOutput  `toml:"relay" required:"name the line that drives the lock, as in { pin = 11 }"`
 	Operator *fileOutput  `toml:"operator"`
 	Sounder  *fileOutput  `toml:"sounder"`
 	Contact  *fileInput   `toml:"contact"`
@@ -38,17 +40,22 @@ type fileDoor struct {
 	Readers  []fileReader `toml:"readers"`
 }
 
-// fileOutput has no bias: an output needs none.
+// fileOutput has no bias: an output needs none. resistor is one on the board.
 type fileOutput struct {
-	Chip      string `toml:"chip" required:"name the chip: its label as in \"pinctrl-bcm2711\", its path as in \"/dev/gpiochip0\", or \"sim\""`
-	Line      *int   `toml:"line" min:"0" max:"1023"`
-	ActiveLow *bool  `toml:"active_low"`
+	Chip      *string   `toml:"chip"`
+	Line      *int      `toml:"line" min:"0" max:"1023"`
+	Pin       *int      `toml:"pin"`
+	BCM       *int      `toml:"bcm"`
+	ActiveLow *bool     `toml:"active_low"`
+	Resistor  *Resistor `toml:"resistor"`
 }
 
-// fileInput is a GPIO line, with a chip, or a supervised input, with an adc.
+// fileInput is a GPIO line, or a supervised input, with an adc.
 type fileInput struct {
 	Chip      *string `toml:"chip"`
 	Line      *int    `toml:"line" min:"0" max:"1023"`
+	Pin       *int    `toml:"pin"`
+	BCM       *int    `toml:"bcm"`
 	ActiveLow *bool   `toml:"active_low"`
 	Bias      *Bias   `toml:"bias"`
 
@@ -60,15 +67,19 @@ type fileInput struct {
 	NormallyOpen *bool   `toml:"normally_open"`
 }
 
-// fileReader has a port and a speed if it is a scanner.
+// fileReader has what any kind of reader may have; readers.go says which.
 type fileReader struct {
-	Kind   Kind        `toml:"kind" required:"say what kind of reader it is: \"scanner\" or \"sim\""`
-	Port   *string     `toml:"port"`
-	Baud   *int        `toml:"baud"`
-	Side   Side        `toml:"side"`
-	Green  *fileOutput `toml:"green"`
-	Red    *fileOutput `toml:"red"`
-	Beeper *fileOutput `toml:"beeper"`
+	Kind     Kind        `toml:"kind" required:"say what kind of reader it is: \"scanner\", \"keyboard\", \"pcsc\", \"pn532\", \"osdp\" or \"sim\""`
+	Side     Side        `toml:"side"`
+	Port     *string     `toml:"port"`
+	Baud     *int        `toml:"baud"`
+	Name     *string     `toml:"name"`
+	Bus      *string     `toml:"bus"`
+	Address  *int        `toml:"address" min:"0" max:"126"`
+	Insecure *bool       `toml:"insecure"`
+	Green    *fileOutput `toml:"green"`
+	Red      *fileOutput `toml:"red"`
+	Beeper   *fileOutput `toml:"beeper"`
 }
 
 // optionalSlug is a slug, or "" for none.
@@ -97,7 +108,11 @@ func Parse(path string, data []byte) (*Wiring, error) {
 	if doc == nil {
 		return nil, err
 	}
-	b := &builder{doc: doc, dir: filepath.Dir(path), lines: map[lineID]string{}, channels: map[channelID]string{}, ports: map[string]string{}}
+	b := &builder{
+		doc: doc, dir: filepath.Dir(path), lines: map[lineID]string{}, channels: map[channelID]string{},
+		ports: map[string]string{}, i2c: map[i2cID]string{}, header: map[int]string{},
+		addresses: map[addressID]string{}, used: map[string]bool{},
+	}
 	w := b.build(&f)
 	if err := doc.Err(); err != nil {
 		return nil, err
@@ -112,7 +127,15 @@ type builder struct {
 	lines    map[lineID]string    // whose each line is
 	channels map[channelID]string // whose each ADC's channel is
 	ports    map[string]string    // whose each port is
-	sims     []strict.Path        // where something simulated is named
+	i2c      map[i2cID]string     // whose each address of an I²C bus is
+	header   map[int]string       // the bus that has each BCM line of the header
+
+	addresses map[addressID]string // whose each address of an OSDP bus is
+	pcsc      []pcscName           // of the PC/SC readers so far
+	buses     map[string]*Bus      // as declared, right or not
+	adcs      map[string]*ADC
+	used      map[string]bool // "buses.wall": something is on it
+	sims      []strict.Path   // where something simulated is named
 }
 
 func (b *builder) build(f *file) *Wiring {
@@ -123,6 +146,9 @@ func (b *builder) build(f *file) *Wiring {
 	if f.Name != nil {
 		w.Name = string(*f.Name)
 	}
+	// Before any line: a bus has lines of its own.
+	b.occupied(f)
+	w.Buses, w.ADCs = b.declareBuses(f), b.declareADCs(f)
 	in := strict.Path{"inputs"}
 	w.Inputs = Inputs{
 		Fire:    b.input(in.With("fire"), "fire", f.Inputs.Fire),
@@ -136,6 +162,7 @@ func (b *builder) build(f *file) *Wiring {
 			w.Doors[name] = b.door(name, d)
 		}
 	}
+	b.idle()
 	switch {
 	case f.Sim != nil:
 		w.Sim.Socket = b.path(strict.Path{"sim", "socket"}, f.Sim.Socket)
@@ -153,11 +180,11 @@ func (b *builder) build(f *file) *Wiring {
 func (b *builder) door(name string, f *fileDoor) *Door {
 	path := strict.Path{"doors", name}
 	d := &Door{Name: name, Lock: f.Lock}
-	if relay := b.output(path.With("relay"), name+"/relay", f.Relay); relay != nil {
+	if relay := b.power(path.With("relay"), name+"/relay", f.Relay); relay != nil {
 		d.Relay = *relay
 	}
-	d.Operator = b.output(path.With("operator"), name+"/operator", f.Operator)
-	d.Sounder = b.output(path.With("sounder"), name+"/sounder", f.Sounder)
+	d.Operator = b.power(path.With("operator"), name+"/operator", f.Operator)
+	d.Sounder = b.power(path.With("sounder"), name+"/sounder", f.Sounder)
 	d.Contact = b.input(path.With("contact"), name+"/contact", f.Contact)
 	d.Rex = b.input(path.With("rex"), name+"/rex", f.Rex)
 	d.Tamper = b.input(path.With("tamper"), name+"/tamper", f.Tamper)

@@ -48,7 +48,7 @@ func (c *checker) rules(d *Door, pd *policy.Door) {
 	if pd.FireRelease && d.Lock == FailSecure {
 		c.add(Note, d.Name, "the policy releases it on fire, and its lock is fail-secure: without power it stays locked; a fail-safe lock opens then too")
 	}
-	warns := d.Sounder != nil || slices.ContainsFunc(d.Readers, func(r Reader) bool { return r.Kind == SimReader || len(r.Indicators()) > 0 })
+	warns := d.Sounder != nil || slices.ContainsFunc(d.Readers, func(r Reader) bool { return r.Kind.Shows() || len(r.Indicators()) > 0 })
 	if pd.PreAlarm > 0 && d.Contact != nil && !warns {
 		c.add(Fault, d.Name, "the policy has a pre_alarm, and nothing here can warn: wire a sounder, or a reader's red or beeper")
 	}

@@ -39,6 +39,10 @@ const (
 	qr      = "[[doors.front.readers]]\nkind = \"scanner\"\nport = \"a\"\n"
 	keypad  = "[[doors.front.readers]]\nkind = \"sim\"\n"
 	exit    = "[[doors.front.readers]]\nkind = \"sim\"\nside = \"out\"\n"
+	osdp    = "[[doors.front.readers]]\nkind = \"osdp\"\nbus = \"wall\"\naddress = 0\n"
+	typing  = "[[doors.front.readers]]\nkind = \"keyboard\"\nport = \"b\"\n"
+	nfc     = "[[doors.front.readers]]\nkind = \"pn532\"\nbus = \"spi:/dev/spidev0.0\"\n"
+	wallBus = "[buses.wall]\nport = \"c\"\n"
 
 	needsPower = "note: door front: the policy releases it on fire, and its lock is fail-secure: without power it stays locked; a fail-safe lock opens then too\n"
 	noContact  = "note: door front: no contact: an entry cannot be told from a door that nobody went through, and a door held or forced open is not noticed\n"
@@ -67,6 +71,14 @@ func TestRules(t *testing.T) {
 		{"PIN without keypad", "", `pin = "always"`, contact + qr, "fault: door front: the policy asks for a PIN, and no reader on the side of zone street has a keypad: nobody gets in at any time; add such a reader or change pin in the policy\n"},
 		{"PIN with a keypad inside", "", `pin = "office"`, contact + qr + exit, "fault: door front: the policy asks for a PIN, and no reader on the side of zone street has a keypad: nobody gets in in the hours of schedule office; add such a reader or change pin in the policy\n"},
 		{"PIN", "", `pin = "always"`, contact + keypad, ""},
+
+		{"PIN at an OSDP reader", "", `pin = "always"`, contact + osdp + wallBus, ""},
+		{"PIN at a PN532", "", `pin = "always"`, contact + nfc, "fault: door front: the policy asks for a PIN, and no reader on the side of zone street has a keypad: nobody gets in at any time; add such a reader or change pin in the policy\n"},
+		{"pre-alarm with an OSDP reader", "", `pre_alarm = "10s"`, contact + osdp + wallBus, ""},
+		{"pre-alarm with a PN532", "", `pre_alarm = "10s"`, contact + nfc, "fault: door front: the policy has a pre_alarm, and nothing here can warn: wire a sounder, or a reader's red or beeper\n"},
+		{"codes refused at a scanner that types", "", `codes = "none"`, contact + typing, "fault: door front: its only readers are scanners, and the policy takes no codes here: nobody can open it; change codes in the policy or add a reader\n"},
+		{"codes refused where cards are read", "", `codes = "none"`, contact + typing + nfc, ""},
+		{"OSDP without Secure Channel", "", "", contact + qr + osdp + "insecure = true\n" + wallBus, "note: door front: reader 2 speaks OSDP without Secure Channel: whoever gets at its cable hears what is read and typed, and can answer for it; leave insecure out, and give it a key with `tombolod osdp install`\n"},
 
 		{"hard anti-passback without exit reader", `antipassback = "hard"`, "", contact + keypad, "note: door front: zone lab has hard anti-passback, and there is no exit reader here: whoever leaves by the button or the handle stays inside for the log, for 1d or until a steward forgives it; add a reader with side = \"out\"\n"},
 		{"soft anti-passback without exit reader", "antipassback = \"soft\"\nforgive = \"2h\"", "", contact + keypad, "note: door front: zone lab has soft anti-passback, and there is no exit reader here: whoever leaves by the button or the handle stays inside for the log, for 2h or until a steward forgives it; add a reader with side = \"out\"\n"},

@@ -10,11 +10,15 @@ import (
 // SimChip is the chip that is not there: the simulated board.
 const SimChip = "sim"
 
-// SimADC is the converter of the simulated board. Others come with their drivers.
+// SimADC is the converter of the simulated board; no other has its name.
 const SimADC = "sim"
 
-// DefaultBaud is a scanner's speed when the file does not say.
-const DefaultBaud = 9600
+// What holds where the file does not say.
+const (
+	DefaultBaud    = 9600 // of a scanner, and of an OSDP bus
+	DefaultAddress = 0x48 // of an ADS1115, with its pin ADDR to ground
+	DefaultSupply  = 3300 // of an ADC's resistors, in millivolts
+)
 
 // Wiring is a valid gateway.toml. Paths in it are absolute, or relative to
 // the working directory if the file's own path was.
@@ -23,7 +27,25 @@ type Wiring struct {
 	Name   string // gateway's slug that the enrolment must show; "" for any
 	Sim    Sim
 	Inputs Inputs
+	Buses  map[string]*Bus // RS-485 buses, by name
+	ADCs   map[string]*ADC // converters but for the simulated one, by name
 	Doors  map[string]*Door
+}
+
+// Bus is an RS-485 bus with OSDP readers on it.
+type Bus struct {
+	Name string
+	Port string // path of the serial device
+	Baud int    // bits per second
+}
+
+// ADC is a converter that supervised inputs hang on.
+type ADC struct {
+	Name    string
+	Kind    Converter
+	Bus     string // path of the I²C device
+	Address int    // on it, 0x48 to 0x4B
+	Supply  Millivolts
 }
 
 // Sim is the simulated board.
@@ -54,8 +76,8 @@ type Door struct {
 
 // Line is one GPIO line, or a named line of the simulated board.
 type Line struct {
-	Chip      string // label, path as in /dev/gpiochip0, or SimChip; "" of a supervised input
-	Offset    int    // 0 to 1023; 0 if simulated
+	Chip      string // label, path as in /dev/gpiochip0, board.HeaderChip, or SimChip; "" of a supervised input
+	Offset    int    // 0 to 1023, on the header the BCM number; 0 if simulated
 	ActiveLow bool
 	Name      string // what it is at which door, as in "front/relay": consumer, logs, simulated board
 }
@@ -73,8 +95,8 @@ type Input struct {
 // Supervised is an input that tells a cut or shorted cable by the resistors at
 // its end; see door.Bands.
 type Supervised struct {
-	ADC                    string // SimADC
-	Channel                int    // 0 to 63
+	ADC                    string // SimADC, or one of the Wiring's
+	Channel                int    // 0 to 63; of an ADS1115 0 to 3
 	Pull, Series, Parallel Ohms
 	NormallyOpen           bool // the contact is open while nothing is the matter, as a button's is
 	Bands                  door.Bands
@@ -90,12 +112,17 @@ func (s *Supervised) Rest() int {
 	return int(1000 * ohms / (s.Pull + ohms))
 }
 
-// Reader is one reader.
+// Reader is one reader. What its kind has not is zero.
 type Reader struct {
 	Kind Kind
-	Port string // path of the serial device; "" of a simulated reader
-	Baud int    // bits per second; 0 of a simulated reader
 	Side Side
+
+	Port     string // path of the device; of a scanner or a keyboard
+	Baud     int    // bits per second; of a scanner
+	Name     string // PC/SC's, or a part of it; "" is the only one there is
+	Bus      string // of a PN532 as in "i2c:/dev/i2c-1", or an OSDP reader's in the Wiring
+	Address  byte   // on an OSDP bus, 0 to 126
+	Insecure bool   // an OSDP reader is spoken to without Secure Channel
 
 	// Indicator lines; nil if they are not wired. Amber is both colours.
 	Green, Red, Beeper *Line

@@ -2,6 +2,7 @@ package wiring
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"tombolo/edge/door"
 	"tombolo/edge/strict"
+	"tombolo/hw/board"
 )
 
 func example(t testing.TB) []byte {
@@ -30,6 +32,9 @@ func TestParse(t *testing.T) {
 	line := func(name string, offset int, activeLow bool) Line {
 		return Line{Chip: "pinctrl-bcm2711", Offset: offset, ActiveLow: activeLow, Name: name}
 	}
+	bcm := func(name string, n int, activeLow bool) Line {
+		return Line{Chip: board.HeaderChip, Offset: n, ActiveLow: activeLow, Name: name}
+	}
 	closed, err := door.BandsOf(2200, 1000, 1000)
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +53,8 @@ func TestParse(t *testing.T) {
 			Mains:   &Input{Line: line("mains", 6, true)},
 			Battery: &Input{Line: Line{Chip: SimChip, Name: "battery"}},
 		},
+		Buses: map[string]*Bus{"wall": {Name: "wall", Port: "/dev/serial/by-id/usb-rs485", Baud: 115200}},
+		ADCs:  map[string]*ADC{"hall": {Name: "hall", Kind: ADS1115, Bus: "/dev/i2c-1", Address: 0x49, Supply: 5000}},
 		Doors: map[string]*Door{
 			"front": {
 				Name:     "front",
@@ -76,6 +83,30 @@ func TestParse(t *testing.T) {
 				Rex: &Input{Line: Line{Name: "flat-1/rex"}, Supervised: &Supervised{
 					ADC: SimADC, Channel: 1, Pull: 2200, Series: 1000, Parallel: 1500, NormallyOpen: true, Bands: open.NormallyOpen()}},
 				Readers: []Reader{{Kind: SimReader, Side: In}, {Kind: SimReader, Side: Out}},
+			},
+			"yard": {
+				Name:     "yard",
+				Lock:     FailSecure,
+				Relay:    bcm("yard/relay", 16, false),
+				Operator: ptr(bcm("yard/operator", 7, true)),
+				Sounder:  ptr(bcm("yard/sounder", 12, false)),
+				Contact: &Input{Line: Line{Name: "yard/contact"}, Supervised: &Supervised{
+					ADC: "hall", Channel: 3, Pull: 2200, Series: 1000, Parallel: 1000, Bands: closed}},
+				Rex: &Input{Line: bcm("yard/rex", 20, true), Bias: PullUp},
+				Readers: []Reader{
+					{Kind: OSDP, Side: In, Bus: "wall", Address: 3},
+					{Kind: OSDP, Side: Out, Bus: "wall", Insecure: true},
+				},
+			},
+			"shed": {
+				Name:  "shed",
+				Lock:  FailSecure,
+				Relay: bcm("shed/relay", 26, false),
+				Readers: []Reader{
+					{Kind: PCSC, Name: "ACS ACR1252", Green: ptr(bcm("shed/reader/1/green", 21, false))},
+					{Kind: PN532, Bus: "i2c:/dev/i2c-1"},
+					{Kind: Keyboard, Port: "/dev/input/by-id/usb-scanner-event-kbd"},
+				},
 			},
 		},
 	}
@@ -107,10 +138,10 @@ func TestAll(t *testing.T) {
 	for _, in := range w.AllInputs() {
 		inputs = append(inputs, in.Name)
 	}
-	if want := strings.Fields("flat-1/relay front/relay front/operator front/sounder front/reader/1/green front/reader/1/red front/reader/1/beeper"); !slices.Equal(outputs, want) {
+	if want := strings.Fields("flat-1/relay front/relay front/operator front/sounder front/reader/1/green front/reader/1/red front/reader/1/beeper shed/relay shed/reader/1/green yard/relay yard/operator yard/sounder"); !slices.Equal(outputs, want) {
 		t.Errorf("outputs %q", outputs)
 	}
-	if want := strings.Fields("fire tamper mains battery flat-1/contact flat-1/rex front/contact front/rex front/tamper"); !slices.Equal(inputs, want) {
+	if want := strings.Fields("fire tamper mains battery flat-1/contact flat-1/rex front/contact front/rex front/tamper yard/contact yard/rex"); !slices.Equal(inputs, want) {
 		t.Errorf("inputs %q", inputs)
 	}
 }
@@ -150,7 +181,7 @@ const base = `data = "/var/lib/tombolo"
 name = "gw1"
 [doors.front]
 lock = "fail-secure"
-relay = { chip = "pinctrl-rp1", line = 17, active_low = true }
+relay = { chip = "pinctrl-rp1", line = 17, active_low = true, resistor = "pull-up" }
 contact = { chip = "pinctrl-rp1", line = 27, bias = "pull-up" }
 [[doors.front.readers]]
 kind = "scanner"
@@ -172,7 +203,7 @@ mains = { adc = "sim", channel = 3, pull = "2.2k", series = "1k", parallel = "1.
 [doors.front]
 lock = "fail-secure"
 relay = { chip = "pinctrl-rp1", line = 17 }
-operator = { chip = "pinctrl-rp1", line = 18, active_low = true }
+operator = { chip = "pinctrl-rp1", line = 18, active_low = true, resistor = "pull-up" }
 sounder = { chip = "pinctrl-rp1", line = 19 }
 tamper = { adc = "sim", channel = 4, pull = "4.7k", series = "2k", parallel = "3k", normally_open = true }
 [[doors.front.readers]]
@@ -205,20 +236,20 @@ var mistakes = []mistake{
 	{"lock empty", `"fail-secure"`, `""`, 4, 8, "doors.front.lock", `got ""`, nil},
 	{"no relay", "relay = { chip = \"pinctrl-rp1\", line = 18 }\n", "", 12, 2, "doors.yard.relay", "missing: name the line that drives the lock", strict.ErrMissing},
 	{"relay as a number", `{ chip = "pinctrl-rp1", line = 18 }`, "18", 14, 9, "doors.yard.relay", "want a table, got 18", strict.ErrValue},
-	{"relay without chip", `chip = "pinctrl-rp1", line = 18`, "line = 18", 14, 9, "doors.yard.relay.chip", "missing: name the chip", strict.ErrMissing},
+	{"relay without chip", `chip = "pinctrl-rp1", line = 18`, "line = 18", 14, 9, "doors.yard.relay.chip", "missing: name the line by its header pin", nil},
 	{"relay without line", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "pinctrl-rp1" }`, 14, 9, "doors.yard.relay.line", "missing: give the line's number", nil},
-	{"relay with a bias", "line = 18", `line = 18, bias = "none"`, 14, 44, "doors.yard.relay.bias", "unknown key; known: active_low, chip, line", strict.ErrUnknown},
+	{"relay with a bias", "line = 18", `line = 18, bias = "none"`, 14, 44, "doors.yard.relay.bias", "unknown key; known: active_low, bcm, chip, line, pin, resistor", strict.ErrUnknown},
 	{"negative line", "line = 18", "line = -1", 14, 40, "doors.yard.relay.line", "want a whole number from 0 to 1023, got -1", strict.ErrValue},
 	{"line too large", "line = 18", "line = 1024", 14, 40, "doors.yard.relay.line", "got 1024", strict.ErrValue},
 	{"line in words", "line = 18", `line = "18"`, 14, 40, "doors.yard.relay.line", `got "18"`, strict.ErrValue},
-	{"line doubled within a door", "line = 27", "line = 17", 6, 42, "doors.front.contact.line", `line 17 of "pinctrl-rp1" is front/relay already`, nil},
-	{"line doubled between doors", "line = 18", "line = 27", 14, 40, "doors.yard.relay.line", `line 27 of "pinctrl-rp1" is front/contact already`, nil},
+	{"line doubled within a door", "line = 27", "line = 17", 6, 42, "doors.front.contact.line", "BCM 17 (pin 11) is front/relay already", nil},
+	{"line doubled between doors", "line = 18", "line = 27", 14, 40, "doors.yard.relay.line", "BCM 27 (pin 13) is front/contact already", nil},
 	{"chip by a wrong path", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "/dev/mem", line = 18 }`, 14, 18, "doors.yard.relay.chip", `want a label such as "pinctrl-bcm2711", a path such as "/dev/gpiochip0", or "sim", got "/dev/mem"`, nil},
 	{"chip by a climbing path", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "/dev/gpiochip0/../mem", line = 18 }`, 14, 18, "doors.yard.relay.chip", "want a label", nil},
 	{"chip empty", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "", line = 18 }`, 14, 18, "doors.yard.relay.chip", `got ""`, nil},
 	{"chip too long", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "` + strings.Repeat("x", 32) + `", line = 18 }`, 14, 18, "doors.yard.relay.chip", "want a label", nil},
 	{"active_low in words", "active_low = true", `active_low = "yes"`, 5, 57, "doors.front.relay.active_low", `want true or false, got "yes"`, strict.ErrValue},
-	{"bias unknown", `"pull-up"`, `"pullup"`, 6, 53, "doors.front.contact.bias", `want "none", "pull-up" or "pull-down", got "pullup"`, nil},
+	{"bias unknown", `bias = "pull-up"`, `bias = "pullup"`, 6, 53, "doors.front.contact.bias", `want "none", "pull-up" or "pull-down", got "pullup"`, nil},
 	{"sim without a socket", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "sim" }`, 14, 18, "doors.yard.relay.chip", `needs the socket that moves it: add [sim]`, nil},
 	{"sim with an empty table", "[doors.yard]", "[sim]\n[doors.yard]", 12, 2, "sim.socket", "missing: name the socket", strict.ErrMissing},
 	{"sim with an empty socket", "[doors.yard]", "[sim]\nsocket = \"\"\n[doors.yard]", 13, 10, "sim.socket", "empty", nil},
@@ -226,7 +257,7 @@ var mistakes = []mistake{
 	{"sim with a line", `{ chip = "pinctrl-rp1", line = 18 }`, `{ chip = "sim", line = 18 }`, 14, 25, "doors.yard.relay.line", `it is the one named "yard/relay"`, nil},
 	{"sim with a bias", `contact = { chip = "pinctrl-rp1", line = 27, bias`, `contact = { chip = "sim", bias`, 6, 27, "doors.front.contact.bias", `"front/contact"`, nil},
 	{"no kind", "kind = \"scanner\"\n", "", 7, 3, "doors.front.readers[0].kind", "missing: say what kind", strict.ErrMissing},
-	{"kind unknown", `"scanner"`, `"camera"`, 8, 8, "doors.front.readers[0].kind", `want "scanner" or "sim", got "camera"`, nil},
+	{"kind unknown", `"scanner"`, `"camera"`, 8, 8, "doors.front.readers[0].kind", `want "scanner", "keyboard", "pcsc", "pn532", "osdp" or "sim", got "camera"`, nil},
 	{"no port", "port = \"/dev/ttyACM0\"\n", "", 7, 3, "doors.front.readers[0].port", "missing: name its serial device", nil},
 	{"port empty", `"/dev/ttyACM0"`, `""`, 9, 8, "doors.front.readers[0].port", "empty: want a path", nil},
 	{"port too long", `"/dev/ttyACM0"`, `"/` + strings.Repeat("x", maxPath) + `"`, 9, 8, "doors.front.readers[0].port", "at most 4095 bytes", nil},
@@ -283,11 +314,15 @@ func FuzzParse(f *testing.F) {
 	f.Add(example(f))
 	f.Add([]byte(base))
 	f.Add([]byte(grown))
+	f.Add([]byte(fitted))
 	for _, c := range mistakes {
 		f.Add([]byte(strings.Replace(base, c.old, c.new, 1)))
 	}
 	for _, c := range grownMistakes {
 		f.Add([]byte(strings.Replace(grown, c.old, c.new, 1)))
+	}
+	for _, c := range fittedMistakes {
+		f.Add([]byte(strings.Replace(fitted, c.old, c.new, 1)))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		w, err := Parse("/etc/t/gateway.toml", data)
@@ -310,12 +345,15 @@ func FuzzParse(f *testing.F) {
 func checkWiring(t *testing.T, w *Wiring) {
 	t.Helper()
 	var slug strict.Slug
-	simulated, lines, channels, ports, names := false, map[lineID]bool{}, map[channelID]bool{}, map[string]bool{}, map[string]bool{}
+	simulated, lines, channels, names := false, map[lineID]bool{}, map[channelID]bool{}, map[string]bool{}
 	if !strings.HasPrefix(w.Data, "/") {
 		t.Errorf("data is %q", w.Data)
 	}
 	check := func(l Line) {
 		id := lineID{l.Chip, l.Offset}
+		if onHeader(l.Chip) {
+			id.chip = board.HeaderChip
+		}
 		switch {
 		case l.Name == "" || names[l.Name] || l.Offset < 0 || l.Offset > 1023:
 			t.Errorf("%+v", l)
@@ -328,6 +366,8 @@ func checkWiring(t *testing.T, w *Wiring) {
 			t.Errorf("a line of no chip: %+v", l)
 		case l.Chip != "" && lines[id]:
 			t.Errorf("line %v twice", id)
+		case id.chip == board.HeaderChip && l.Offset < 2:
+			t.Errorf("a reserved line: %+v", l)
 		}
 		lines[id], names[l.Name] = true, true
 	}
@@ -345,36 +385,102 @@ func checkWiring(t *testing.T, w *Wiring) {
 		if s == nil {
 			continue
 		}
-		simulated = true
+		most := 63
+		if s.ADC == SimADC {
+			simulated = true
+		} else if most = adsChannels - 1; w.ADCs[s.ADC] == nil {
+			t.Errorf("an unknown adc: %+v", *s)
+		}
 		id := channelID{s.ADC, s.Channel}
-		if s.ADC != SimADC || s.Channel < 0 || s.Channel > 63 || channels[id] || s.Bands.Line(s.Rest(), door.LineCut) != door.LineNormal {
+		if s.Channel < 0 || s.Channel > most || channels[id] || s.Bands.Line(s.Rest(), door.LineCut) != door.LineNormal {
 			t.Errorf("supervised %+v", *s)
 		}
 		channels[id] = true
+	}
+	if simulated = checkReaders(t, w) || simulated; simulated != (w.Sim.Socket != "") {
+		t.Errorf("simulated %v and socket %q", simulated, w.Sim.Socket)
 	}
 	for name, d := range w.Doors {
 		if d.Name != name || slug.UnmarshalText([]byte(name)) != nil || d.Lock != FailSecure && d.Lock != FailSafe || d.Relay.Name != name+"/relay" {
 			t.Errorf("door %q: %+v", name, d)
 		}
-		sides := map[Side]bool{}
-		for _, r := range d.Readers {
-			switch {
-			case r.Side > Out:
-				t.Errorf("reader of door %s: %+v", name, r)
-			case r.Kind == SimReader:
-				if simulated = true; sides[r.Side] || r != (Reader{Kind: SimReader, Side: r.Side}) {
-					t.Errorf("simulated reader of door %s: %+v", name, r)
-				}
-				sides[r.Side] = true
-			case r.Kind != Scanner || r.Baud < 1200 || !strings.HasPrefix(r.Port, "/") || ports[r.Port]:
-				t.Errorf("reader of door %s: %+v", name, r)
-			}
-			ports[r.Port] = r.Port != ""
+	}
+	for name, a := range w.ADCs {
+		if a.Name != name || name == SimADC || a.Kind != ADS1115 || a.Address < adsFirst || a.Address > adsLast || a.Supply < minSupply || a.Supply > maxSupply || !strings.HasPrefix(a.Bus, "/") {
+			t.Errorf("adc %q: %+v", name, a)
 		}
 	}
-	if simulated != (w.Sim.Socket != "") {
-		t.Errorf("simulated %v and socket %q", simulated, w.Sim.Socket)
+}
+
+// checkReaders looks at every reader, and that no two have one port, address or
+// name; it tells whether one is simulated.
+func checkReaders(t *testing.T, w *Wiring) (simulated bool) {
+	t.Helper()
+	places, pcsc, onBus := map[string]bool{}, []string{}, map[string]bool{}
+	take := func(place string) {
+		if places[place] {
+			t.Errorf("two are on %s", place)
+		}
+		places[place] = true
 	}
+	for name, bus := range w.Buses {
+		if take(bus.Port); bus.Name != name || !slices.Contains(osdpBauds, bus.Baud) || !strings.HasPrefix(bus.Port, "/") {
+			t.Errorf("bus %q: %+v", name, bus)
+		}
+	}
+	for _, a := range w.ADCs {
+		take(fmt.Sprintf("%s %d", a.Bus, a.Address))
+	}
+	for name, d := range w.Doors {
+		for _, r := range d.Readers {
+			rest := r // what its kind has not is zero
+			rest.Kind, rest.Side, rest.Green, rest.Red, rest.Beeper = 0, 0, nil, nil, nil
+			ok := r.Side <= Out
+			switch r.Kind {
+			case SimReader:
+				simulated = true
+				take(fmt.Sprint("sim ", name, r.Side))
+				ok = ok && len(r.Indicators()) == 0
+			case Scanner:
+				ok = ok && r.Baud >= 1200 && strings.HasPrefix(r.Port, "/")
+				take(r.Port)
+				rest.Port, rest.Baud = "", 0
+			case Keyboard:
+				ok = ok && strings.HasPrefix(r.Port, "/")
+				take(r.Port)
+				rest.Port = ""
+			case PCSC:
+				name := strings.ToLower(r.Name)
+				for _, other := range pcsc {
+					ok = ok && !strings.Contains(other, name) && !strings.Contains(name, other)
+				}
+				pcsc = append(pcsc, name)
+				rest.Name = ""
+			case PN532:
+				kind, path, _ := strings.Cut(r.Bus, ":")
+				ok = ok && slices.Contains([]string{"i2c", "spi", "uart"}, kind) && strings.HasPrefix(path, "/")
+				if kind == "i2c" {
+					path += " 36"
+				}
+				take(path)
+				rest.Bus = ""
+			case OSDP:
+				ok = ok && r.Address <= 126 && w.Buses[r.Bus] != nil && len(r.Indicators()) == 0
+				take(fmt.Sprintf("%s/%d", r.Bus, r.Address))
+				onBus[r.Bus] = true
+				rest.Bus, rest.Address, rest.Insecure = "", 0, false
+			default:
+				ok = false
+			}
+			if !ok || rest != (Reader{}) {
+				t.Errorf("reader of door %s: %+v", name, r)
+			}
+		}
+	}
+	if len(onBus) != len(w.Buses) {
+		t.Errorf("of the buses %v readers are on %v", w.Buses, onBus)
+	}
+	return simulated
 }
 
 func TestEnums(t *testing.T) {
@@ -382,7 +488,7 @@ func TestEnums(t *testing.T) {
 	for _, c := range [][2]string{
 		{FailSecure.String() + " " + FailSafe.String() + " " + Lock(0).String(), "fail-secure fail-safe unknown (0)"},
 		{BiasNone.String() + " " + PullUp.String() + " " + PullDown.String(), "none pull-up pull-down"},
-		{Scanner.String() + " " + SimReader.String() + " " + In.String() + " " + Out.String() + " " + Side(7).String(), "scanner sim in out unknown (7)"},
+		{Scanner.String() + " " + SimReader.String() + " " + OSDP.String() + " " + ADS1115.String() + " " + ResistorUp.String() + " " + In.String() + " " + Out.String() + " " + Side(7).String(), "scanner sim osdp ads1115 pull-up in out unknown (7)"},
 		{Stop.String() + " " + Fault.String() + " " + Note.String(), "stop fault note"},
 	} {
 		if c[0] != c[1] {

@@ -1,0 +1,212 @@
+package folder
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"tombolo/passport"
+	"tombolo/passport/card"
+	"tombolo/sync/ledger"
+)
+
+// missing asserts that phones cannot be used, and why.
+func missing(t *testing.T, g *Folder, says string) {
+	t.Helper()
+	if id, err := g.Identity(); id != nil || err != nil {
+		t.Errorf("identity %v, %v", id, err)
+	}
+	if _, err := g.Vouched(); !errors.Is(err, ErrUnvouched) || !strings.Contains(err.Error(), says) {
+		t.Errorf("%v, want %q", err, says)
+	}
+}
+
+func proves(t *testing.T, g *Folder) card.Credential {
+	t.Helper()
+	id, err := g.Identity()
+	if err != nil || id == nil {
+		t.Fatalf("identity %v, %v", id, err)
+	}
+	c := id.Credential
+	community, node := must(g.Community()), must(g.Node())
+	if c.Community != passport.CommunityID(community.ID()) || c.Node != passport.NodeID(node.ID()) || c.Gateway != must(g.Public(SigningKey)) {
+		t.Errorf("credential %+v", c)
+	}
+	key, reader, err := g.Reader()
+	if err != nil || c.Reader != reader || !id.Key.Equal(key) {
+		t.Errorf("reader key %x, %v", reader, err)
+	}
+	var issuers [][32]byte
+	for _, a := range community.Latest().Authors {
+		issuers = append(issuers, a.Key)
+	}
+	if err := c.Verify(issuers); err != nil {
+		t.Error(err)
+	}
+	return c
+}
+
+// news carries what f wrote to the gateway g.
+func news(t *testing.T, f, g *Folder) {
+	t.Helper()
+	if _, err := g.Enrol(bytes.NewReader(export(t, f, ledger.CommunityLog, ledger.NodeLog))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func vouchGateway(t *testing.T, f, g *Folder) {
+	t.Helper()
+	_, reader, err := g.Reader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := f.VouchGateway(must(g.Public(SigningKey)), reader)
+	if err != nil || b == nil {
+		t.Fatalf("%v, %v", b, err)
+	}
+	write(t, f, ledger.NodeLog, b)
+	if b, err := f.VouchGateway(must(g.Public(SigningKey)), reader); b != nil || err != nil {
+		t.Errorf("again: %v, %v", b, err)
+	}
+}
+
+func vouchNode(t *testing.T, f *Folder) {
+	t.Helper()
+	node := must(f.Node())
+	all, err := f.VouchNode(node)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("%v, %v", all, err)
+	}
+	write(t, f, ledger.CommunityLog, all...)
+	if all, err := f.VouchNode(node); len(all) != 0 || err != nil {
+		t.Errorf("again: %v, %v", all, err)
+	}
+}
+
+// TestIdentity: both links travel in the ledgers, in whatever order.
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	f := found(t, "isla")
+	g := gateway(t, f, "gw1")
+	missing(t, g, "no steward of node \"casa\" has vouched")
+	vouchGateway(t, f, g)
+	news(t, f, g)
+	missing(t, g, "no issuer of community \"isla\" has vouched for node \"casa\"")
+
+	// A word that an issuer did not sign, and one for another node.
+	steward := must(f.Public(StewardKey))
+	node := must(f.NodeID())
+	write(t, f, ledger.CommunityLog,
+		&ledger.NodeVouched{Node: node, Steward: steward, Signature: [64]byte{1}},
+		&ledger.NodeVouched{Node: ledger.CharterID{1}, Steward: steward, Signature: [64]byte{1}})
+	news(t, f, g)
+	missing(t, g, "no issuer")
+
+	issuer := must(f.Key(IssuerKey))
+	word := card.NodeLinkPreimage(passport.CommunityID(must(f.CommunityID())), passport.NodeID(node), steward)
+	write(t, f, ledger.CommunityLog, &ledger.NodeVouched{Node: node, Steward: steward, Signature: [64]byte(ed25519.Sign(issuer, word))})
+	var more []ledger.Body
+	for n := range 2 * ledger.ChunkSize {
+		more = append(more, admit(uint64(n+1)))
+	}
+	write(t, f, ledger.CommunityLog, more...)
+	news(t, f, g)
+	first := proves(t, g)
+	if again := proves(t, g); again != first {
+		t.Error("it changes")
+	}
+
+	// Another reader key waits for another approval.
+	if err := os.Remove(file(t, g, "keys/reader.pem")); err != nil {
+		t.Fatal(err)
+	}
+	missing(t, g, "no reader key yet: `tombolod init`")
+	must(g.NewGateway("gw1"))
+	missing(t, g, "no steward")
+	vouchGateway(t, f, g)
+	news(t, f, g)
+	if proves(t, g).Reader == first.Reader {
+		t.Error("the old reader key")
+	}
+}
+
+// TestIdentityAfterRetiring: a retired issuer's or steward's word is void, and a
+// successor's takes its place.
+func TestIdentityAfterRetiring(t *testing.T) {
+	t.Parallel()
+	f := found(t, "isla")
+	g := gateway(t, f, "gw1")
+	vouchGateway(t, f, g)
+	vouchNode(t, f)
+	news(t, f, g)
+	before := proves(t, g)
+
+	for _, c := range []struct {
+		chain func(*Folder) (ledger.Charters, error)
+		key   Role
+		says  string
+		again func(*testing.T)
+	}{
+		{(*Folder).Community, IssuerKey, "no issuer", func(t *testing.T) { vouchNode(t, f) }},
+		{(*Folder).Node, StewardKey, "no steward", func(t *testing.T) { vouchGateway(t, f, g); vouchNode(t, f) }},
+	} {
+		succeed(t, f, must(c.chain(f)), c.key)
+		news(t, f, g)
+		missing(t, g, c.says)
+		c.again(t)
+		news(t, f, g)
+		if after := proves(t, g); after == before || after.Reader != before.Reader {
+			t.Errorf("%+v", after)
+		}
+	}
+}
+
+// succeed retires an author's key in a new charter, with all that it wrote, and
+// puts another in its place.
+func succeed(t *testing.T, f *Folder, chain ledger.Charters, role Role) {
+	t.Helper()
+	old := must(f.Public(role))
+	if err := os.Remove(file(t, f, "keys/"+string(role)+".pem")); err != nil {
+		t.Fatal(err)
+	}
+	next := must(f.EnsureKey(role))
+	c := chain.Next()
+	a := &c.Authors[0]
+	as := a.Role
+	a.Retired = true
+	for _, l := range must(f.Store().Ledgers()) {
+		if [32]byte(l.Author) == old {
+			a.Counted = []ledger.Counted{{Incarnation: l.Origin.Incarnation, Size: l.Size, Root: l.Root}}
+		}
+	}
+	if a.Key != old || len(a.Counted) != 1 {
+		t.Fatalf("author %+v", a)
+	}
+	added := ledger.Author{Role: as, Key: [32]byte(next.Public().(ed25519.PublicKey))}
+	c.Authors = append(c.Authors, added)
+	if bytes.Compare(added.Key[:], old[:]) < 0 {
+		c.Authors[0], c.Authors[1] = c.Authors[1], c.Authors[0]
+	}
+	b, err := c.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Store().AddCharter(ledger.SignCharter(b, must(f.Key(CharterKey)))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestIdentityOfNoGateway: a steward's folder has none, and no folder has one
+// before it is pinned.
+func TestIdentityOfNoGateway(t *testing.T) {
+	t.Parallel()
+	if _, err := open(t, t.TempDir()).Identity(); !errors.Is(err, ErrUnpinned) {
+		t.Errorf("unpinned: %v", err)
+	}
+	if _, err := found(t, "isla").Identity(); !errors.Is(err, ErrNoKey) {
+		t.Errorf("a steward's: %v", err)
+	}
+}

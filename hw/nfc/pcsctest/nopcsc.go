@@ -1,0 +1,7 @@
+//go:build !pcsc
+
+package pcsctest
+
+import "tombolo/hw/nfc"
+
+func occupied(string) (bool, error) { return false, nfc.ErrNoPCSC }

@@ -1,0 +1,474 @@
+package osdp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tombolo/hw/osdp"
+	"tombolo/hw/osdp/osdptest"
+	"tombolo/passport/card"
+)
+
+// Each way of answering wrongly, while a key is pressed: the panel gets the
+// press exactly once, or, where the reader's Secure Channel is rightly given
+// up, not at all; and it goes on afterwards.
+func TestWrongAnswers(t *testing.T) {
+	t.Parallel()
+	for _, v := range []struct {
+		name  string
+		fault osdptest.Fault
+		lost  bool  // the Secure Channel has to be given up, and the press with it
+		says  error // then
+	}{
+		{name: "not heard", fault: osdptest.Fault{Kind: osdptest.Silent}},
+		{name: "not heard, three times", fault: osdptest.Fault{Kind: osdptest.Silent, Times: 3}},
+		{name: "reply lost", fault: osdptest.Fault{Kind: osdptest.Mute}},
+		{name: "reply lost, twice", fault: osdptest.Fault{Kind: osdptest.Mute, Times: 2}},
+		{name: "busy", fault: osdptest.Fault{Kind: osdptest.BusyNow, Times: 5}},
+		{name: "sequence", fault: osdptest.Fault{Kind: osdptest.WrongSequence}},
+		{name: "CRC", fault: osdptest.Fault{Kind: osdptest.BadCheck}},
+		{name: "checksum for CRC", fault: osdptest.Fault{Kind: osdptest.NoCRC, Times: 3}},
+		{name: "late", fault: osdptest.Fault{Kind: osdptest.Late, By: 230 * time.Millisecond}},
+		{name: "very late", fault: osdptest.Fault{Kind: osdptest.Late, By: 700 * time.Millisecond}},
+		{name: "twice", fault: osdptest.Fault{Kind: osdptest.Twice, Times: 10}},
+		{name: "noise before it", fault: osdptest.Fault{Kind: osdptest.Garbage, Times: 10}},
+		{name: "cut", fault: osdptest.Fault{Kind: osdptest.Truncated}},
+		{name: "too long", fault: osdptest.Fault{Kind: osdptest.Oversized}},
+		{name: "another address", fault: osdptest.Fault{Kind: osdptest.OtherAddress}},
+		{name: "looks like a command", fault: osdptest.Fault{Kind: osdptest.AsCommand}},
+		{name: "the one before", fault: osdptest.Fault{Kind: osdptest.Replayed}},
+		{name: "NAK 01 in clear", fault: osdptest.Fault{Kind: osdptest.Forged, Code: osdptest.NAK, Data: []byte{1}}},
+		{name: "MAC", fault: osdptest.Fault{Kind: osdptest.BadMAC, Times: 3}, lost: true, says: osdp.ErrTampered},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, deviceConfig(), secured)
+			r.online(t)
+			v.fault.On = osdptest.Poll
+			r.Misbehave(v.fault)
+			r.Press("4")
+			eventually(t, "the fault shows", func() bool { return !r.Misbehaving() })
+			if v.lost {
+				eventually(t, "the reader is reported", func() bool { return r.ear.said(v.says) })
+				eventually(t, "it is back", func() bool { return r.ear.up() && r.State().Secure })
+			} else {
+				eventually(t, "the key press", func() bool { return r.ear.pressed() == "4" })
+			}
+			// What comes late or twice has come by now.
+			time.Sleep(v.fault.By)
+			had := r.ear.pressed()
+			r.Press("56")
+			eventually(t, "the next ones", func() bool { return strings.HasSuffix(r.ear.pressed(), "56") })
+			if got := r.ear.pressed(); got != had+"56" || len(had) > 1 || !v.lost && had != "4" {
+				t.Errorf("pressed 4, 5, 6, heard %q", got)
+			}
+			if n := r.ear.downs(); !v.lost && n != 0 {
+				t.Errorf("lost %d times: %v", n, r.ear.all())
+			}
+			if s := r.State(); s.Odd != 0 || !v.lost && len(s.Naks) != 0 {
+				t.Errorf("the panel broke the rules: %d odd repetitions, NAKs %v", s.Odd, s.Naks)
+			}
+		})
+	}
+}
+
+// The same while a card talks: each APDU is run once, and its response is the
+// card's.
+func TestWrongAnswersWithCard(t *testing.T) {
+	t.Parallel()
+	kinds := []osdptest.Kind{osdptest.Silent, osdptest.Mute, osdptest.BusyNow, osdptest.WrongSequence,
+		osdptest.BadCheck, osdptest.NoCRC, osdptest.Late, osdptest.Twice, osdptest.Garbage, osdptest.Truncated,
+		osdptest.Oversized, osdptest.OtherAddress, osdptest.AsCommand, osdptest.Replayed}
+	for _, polled := range []bool{false, true} {
+		for _, on := range []byte{osdptest.XWrite, osdptest.Poll} {
+			t.Run(fmt.Sprintf("polled=%v/%02X", polled, on), func(t *testing.T) {
+				t.Parallel()
+				cfg := deviceConfig()
+				cfg.Polled = polled
+				r := newRig(t, cfg, secured)
+				kind, errs := make(chan osdptest.Kind, 1), make(chan error, 1)
+				const apdus = 4
+				r.ear.note(func() {
+					r.ear.onCard = func(_ context.Context, tr card.Transceiver) {
+						r.Misbehave(osdptest.Fault{Kind: <-kind, On: on, Times: 2, By: 220 * time.Millisecond})
+						defer r.Behave()
+						for n := range byte(apdus) {
+							want := []byte{n, 2, 3, 4, 0x90, 0x00}
+							if got, err := tr.Transmit(want[:4]); err != nil || !bytes.Equal(got, want) {
+								errs <- fmt.Errorf("APDU %d: % X, %w", n, got, err)
+								return
+							}
+						}
+						errs <- nil
+					}
+				})
+				r.online(t)
+				for i, k := range kinds {
+					kind <- k
+					r.Present(echo{})
+					if err := <-errs; err != nil {
+						t.Errorf("kind %d: %v", k, err)
+					}
+					if s := r.State(); s.APDUs != (i+1)*apdus || s.Odd != 0 || len(s.Naks) != 0 {
+						t.Fatalf("kind %d: %d APDUs were run, %d odd repetitions, NAKs %v", k, s.APDUs-i*apdus, s.Odd, s.Naks)
+					}
+					eventually(t, "the card is done with", func() bool { return r.ear.calls.Load() == 0 })
+					r.Remove()
+					eventually(t, "the panel knows that it left", r.Idle)
+				}
+			})
+		}
+	}
+}
+
+// A reader that answers BUSY for a second while its card thinks is waited for.
+func TestBusyWithCard(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, deviceConfig(), secured)
+	r.online(t)
+	r.Misbehave(osdptest.Fault{Kind: osdptest.BusyNow, On: osdptest.XWrite, Times: 8})
+	r.Misbehave(osdptest.Fault{Kind: osdptest.Mute, On: osdptest.XWrite})
+	exchange(t, r)
+	if s := r.State(); s.Odd != 0 || r.ear.downs() != 0 {
+		t.Errorf("%d odd repetitions, lost %d times", s.Odd, r.ear.downs())
+	}
+}
+
+// A power cut at the reader: reported, and back by itself.
+func TestReboot(t *testing.T) {
+	t.Parallel()
+	for _, how := range []struct {
+		name string
+		how  func(*osdp.ReaderConfig)
+	}{{"secure", secured}, {"insecure", insecure}} {
+		t.Run(how.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, deviceConfig(), how.how)
+			r.online(t)
+			for n := range 3 {
+				resets, start := r.State().Resets, time.Now()
+				r.Reboot()
+				eventually(t, "it is taken up again", func() bool { return r.State().Resets > resets })
+				want := strings.Repeat("8", n+1)
+				eventually(t, "a key press", func() bool {
+					if r.ear.up() && len(r.ear.pressed()) == n {
+						r.Press("8")
+					}
+					return strings.HasPrefix(r.ear.pressed(), want)
+				})
+				t.Logf("restart %d: back after %v", n+1, time.Since(start).Round(time.Millisecond))
+				eventually(t, "no more key presses", func() bool { return r.ear.up() })
+				r.ear.note(func() { r.ear.keys = r.ear.keys[:n+1] })
+			}
+		})
+	}
+}
+
+// A reader that dies is missed after 8 s (OSDP 2.2 §5.7), not before, and
+// found again.
+func TestDead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, deviceConfig(), secured)
+	r.online(t)
+	r.Misbehave(osdptest.Fault{Kind: osdptest.Silent, Times: -1})
+	start := time.Now()
+	eventually(t, "it is missed", func() bool { return !r.ear.up() })
+	if took := time.Since(start); took < 7*time.Second || took > 9500*time.Millisecond || !r.ear.said(osdp.ErrSilent) {
+		t.Errorf("missed after %v: %v", took, r.ear.all())
+	}
+	r.Behave()
+	start = time.Now()
+	r.online(t)
+	t.Logf("found again after %v", time.Since(start).Round(time.Millisecond))
+	r.Press("3")
+	eventually(t, "a key press", func() bool { return r.ear.pressed() == "3" })
+}
+
+// What keeps a reader from being used is reported with a reason, and it is
+// taken into use once the reason is gone.
+func TestRefusedReaders(t *testing.T) {
+	t.Parallel()
+	other := [16]byte{7}
+	for _, v := range []struct {
+		name   string
+		config func(*osdptest.Config)
+		fault  osdptest.Fault
+		says   error
+		right  func(*osdptest.PD)
+	}{
+		{name: "wrong key", config: func(c *osdptest.Config) { c.Key = &other }, says: osdp.ErrWrongKey,
+			right: func(p *osdptest.PD) { p.SetKey([16]byte(scbk)) }},
+		{name: "no key yet", config: func(c *osdptest.Config) { c.Key = nil },
+			right: func(p *osdptest.PD) { p.SetKey([16]byte(scbk)) }},
+		{name: "offers the default key", config: func(c *osdptest.Config) { c.Key, c.Willing = nil, true }, says: osdp.ErrDefaultKey,
+			right: func(p *osdptest.PD) { p.SetKey([16]byte(scbk)) }},
+		{name: "wrong cryptogram", fault: osdptest.Fault{Kind: osdptest.BadCryptogram, Times: -1}, says: osdp.ErrWrongKey},
+		{name: "PDCAP without Secure Channel", fault: osdptest.Fault{Kind: osdptest.NoSecurity, Times: -1}, says: osdp.ErrNoSecureChannel},
+		{name: "CHLNG gets NAK 05", fault: osdptest.Fault{Kind: osdptest.Forged, On: osdptest.Challenge, Times: -1,
+			Code: osdptest.NAK, Data: []byte{osdptest.NakBlock}}, says: nil},
+		{name: "CHLNG gets NAK 06", fault: osdptest.Fault{Kind: osdptest.Forged, On: osdptest.Challenge, Times: -1,
+			Code: osdptest.NAK, Data: []byte{osdptest.NakEncryption}}, says: nil},
+		{name: "SCRYPT gets ACK", fault: osdptest.Fault{Kind: osdptest.Forged, On: osdptest.SCrypt, Times: -1,
+			Code: osdptest.ACK}, says: nil},
+		{name: "cannot do Secure Channel", config: func(c *osdptest.Config) { c.Insecure = true }, says: osdp.ErrDowngrade},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := deviceConfig()
+			if v.config != nil {
+				v.config(&cfg)
+			}
+			pd := osdptest.New(cfg)
+			if v.fault.Kind != 0 {
+				pd.Misbehave(v.fault)
+			}
+			r := newRigWith(t, pd, secured)
+			eventually(t, "the reason is reported", func() bool {
+				return slices.ContainsFunc(r.ear.all(), func(x report) bool {
+					return !x.up && x.err != nil && (v.says == nil || errors.Is(x.err, v.says))
+				})
+			})
+			t.Logf("reported: %v", r.ear.all()[len(r.ear.all())-1].err)
+			never(t, "the reader is in use", 200*time.Millisecond, func() bool { return r.ear.up() })
+			if got := r.State(); got.Default {
+				t.Error("the default key is in use")
+			}
+			if cfg.Insecure {
+				return
+			}
+			if r.Behave(); v.right != nil {
+				v.right(pd)
+			}
+			start := time.Now()
+			r.online(t)
+			t.Logf("in use %v after it was put right", time.Since(start).Round(time.Millisecond))
+			r.Press("2")
+			eventually(t, "a key press", func() bool { return r.ear.pressed() == "2" })
+		})
+	}
+}
+
+// Somebody on the wire answers every command in clear with what would be worth
+// believing. Nothing of it is believed, before the Secure Channel and inside.
+func TestDowngrade(t *testing.T) {
+	t.Parallel()
+	forged := []osdptest.Fault{
+		{Code: osdptest.Keypad, Data: []byte{0, 4, '1', '2', '3', '4'}},
+		{Code: osdptest.XRead, Data: []byte{1, 1, 0, 2}},
+		{Code: osdptest.XRead, Data: []byte{1, 2, 0, 0, 0x90, 0x00}},
+		{Code: osdptest.Raw, Data: []byte{0, 0, 26, 0, 0x12, 0x34, 0x56, 0x40}},
+		{Code: osdptest.LStatR, Data: []byte{1, 1}},
+		{Code: osdptest.IStatR, Data: []byte{1, 1}},
+		{Code: osdptest.ACK},
+		{Code: osdptest.NAK, Data: []byte{osdptest.NakBlock}},
+		{Code: osdptest.NAK, Data: []byte{osdptest.NakEncryption}},
+		{Code: osdptest.PDID, Data: make([]byte, 12)},
+		{Code: osdptest.PDCap, Data: []byte{osdptest.CapCard, 1, 0}},
+	}
+	for _, begun := range []bool{false, true} {
+		t.Run(map[bool]string{false: "before", true: "inside"}[begun], func(t *testing.T) {
+			t.Parallel()
+			for _, f := range forged {
+				f.Kind, f.Times = osdptest.Forged, -1
+				t.Run(name(f), func(t *testing.T) {
+					t.Parallel()
+					pd := osdptest.New(deviceConfig())
+					if !begun {
+						pd.Misbehave(f)
+					}
+					r := newRigWith(t, pd, secured)
+					if begun {
+						r.online(t)
+						pd.Misbehave(f)
+						eventually(t, "the reader is lost", func() bool { return !r.ear.up() })
+					}
+					time.Sleep(300 * time.Millisecond)
+					r.ear.note(func() {
+						e := r.ear
+						tampered := slices.Contains(e.tamper, true) || slices.Contains(e.power, true) || slices.Contains(e.inputs[0], true)
+						if e.cards > 0 || len(e.keys) > 0 || len(e.refused) > 0 || tampered {
+							t.Errorf("believed: %d cards, keys %q, refused %v, tamper or input %v", e.cards, e.keys, e.refused, tampered)
+						}
+					})
+					if r.ear.up() {
+						t.Error("the reader is in use")
+					}
+					for _, s := range r.Seen() {
+						switch s.Code {
+						case osdptest.ID, osdptest.Cap, osdptest.Challenge, osdptest.SCrypt:
+						default:
+							if s.Block == 0 {
+								t.Errorf("the panel sent %02X in clear", s.Code)
+							}
+						}
+					}
+					r.Behave()
+					r.online(t)
+				})
+			}
+		})
+	}
+}
+
+func name(f osdptest.Fault) string {
+	s := []string{}
+	for _, b := range append([]byte{f.Code}, f.Data...) {
+		s = append(s, string("0123456789ABCDEF"[b>>4])+string("0123456789ABCDEF"[b&15]))
+	}
+	return strings.Join(s[:min(len(s), 4)], " ")
+}
+
+// The reader's own replies, but in clear: a reader that was swapped for one
+// that goes on without Secure Channel.
+func TestGoesOnInClear(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, deviceConfig(), secured)
+	r.online(t)
+	r.Misbehave(osdptest.Fault{Kind: osdptest.InClear, Times: -1})
+	r.Press("1234")
+	r.Present(echo{})
+	eventually(t, "the reader is lost", func() bool { return !r.ear.up() })
+	r.ear.note(func() {
+		if r.ear.cards > 0 || len(r.ear.keys) > 0 {
+			t.Errorf("believed: %d cards, keys %q", r.ear.cards, r.ear.keys)
+		}
+	})
+	r.Behave()
+	r.online(t)
+}
+
+// Less than what was pinned when the reader was installed is refused.
+func TestPinned(t *testing.T) {
+	t.Parallel()
+	var all osdp.Capabilities
+	for _, c := range osdptest.New(deviceConfig()).Capabilities() {
+		all[c.Function] = osdp.Capability{Level: c.Compliance, Items: c.Number}
+	}
+	pin := func(c *osdp.ReaderConfig) { c.Pinned = &all }
+	same := newRig(t, deviceConfig(), pin)
+	same.online(t)
+	cfg := deviceConfig()
+	cfg.Dumb = true
+	less := newRig(t, cfg, pin)
+	eventually(t, "less is reported", func() bool { return less.ear.said(osdp.ErrLess) })
+	never(t, "less is in use", 200*time.Millisecond, less.ear.up)
+}
+
+// Replies of a reader that the panel did not ask, and what nobody asked for.
+func TestUnasked(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, deviceConfig(), insecure)
+	r.online(t)
+	stop := time.Now().Add(700 * time.Millisecond)
+	for n := byte(0); time.Now().Before(stop); n++ {
+		f := osdptest.Frame{Address: address, Reply: true, Sequence: n % 4, CRC: true, Code: osdptest.Keypad, Data: []byte{0, 1, '9'}}
+		if n%2 == 0 {
+			f.Address = 77
+		}
+		r.line.Noise(f.Encode(nil))
+		time.Sleep(20 * time.Millisecond)
+	}
+	if r.ear.downs() > 0 {
+		t.Errorf("lost: %v", r.ear.all())
+	}
+	r.Press("1")
+	eventually(t, "a key press", func() bool { return strings.HasSuffix(r.ear.pressed(), "1") })
+	t.Logf("of %d frames that nobody asked for, without Secure Channel, %d passed for replies", 30, len(r.ear.pressed())-1)
+}
+
+// A flood: the panel is alive after it.
+func TestFlood(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, deviceConfig(), secured)
+	r.online(t)
+	flood := filled(3000, 0x53)
+	for range 3 {
+		r.line.Noise(flood)
+	}
+	r.Press("1")
+	eventually(t, "a key press", func() bool { return r.ear.up() && r.ear.pressed() == "1" || r.ear.downs() > 0 })
+	r.online(t)
+}
+
+// The adapter is pulled out and put back.
+func TestUnplugged(t *testing.T) {
+	t.Parallel()
+	pd, e := osdptest.New(deviceConfig()), &ear{}
+	var line atomic.Pointer[osdptest.Line]
+	line.Store(newLine(t, osdptest.LineConfig{}, pd))
+	var states atomic.Int32 // of the bus: up adds 1, down adds 100
+	run(t, osdp.Config{
+		Open: func() (io.ReadWriteCloser, error) {
+			l := line.Load()
+			if l == nil {
+				return nil, os.ErrNotExist
+			}
+			return l.Open()
+		},
+		Baud: 115200,
+		State: func(up bool, err error) {
+			if up {
+				states.Add(1)
+			} else if states.Add(100); !errors.Is(err, osdp.ErrPort) {
+				t.Errorf("the bus is lost with %v", err)
+			}
+		},
+		Readers: []osdp.ReaderConfig{{Address: address, Keys: []osdp.Key{scbk}, Handler: e}},
+	})
+	eventually(t, "online", e.up)
+	line.Swap(nil).Close()
+	eventually(t, "the bus and its reader are missed", func() bool { return states.Load() == 101 && !e.up() })
+	if !e.said(osdp.ErrPort) {
+		t.Errorf("the reader is lost with %v", e.all())
+	}
+	second, err := osdptest.NewLine(osdptest.LineConfig{}, pd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	line.Store(second)
+	eventually(t, "online again", e.up)
+	if got := states.Load(); got != 102 {
+		t.Errorf("states %d", got)
+	}
+}
+
+// A reader that is lost while a card talks: the card is gone, at once.
+func TestLostWithCard(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, deviceConfig(), secured)
+	errs := make(chan error, 1)
+	r.ear.note(func() {
+		r.ear.onCard = func(ctx context.Context, tr card.Transceiver) {
+			for {
+				if _, err := tr.Transmit([]byte{0, 1, 2, 3}); err != nil {
+					errs <- err
+					return
+				}
+			}
+		}
+	})
+	r.online(t)
+	r.Present(echo{})
+	eventually(t, "APDUs", func() bool { return r.State().APDUs > 3 })
+	start := time.Now()
+	r.Reboot()
+	select {
+	case err := <-errs:
+		if !errors.Is(err, card.ErrGone) {
+			t.Errorf("%v, want ErrGone", err)
+		}
+		t.Logf("after %v", time.Since(start).Round(time.Millisecond))
+	case <-time.After(soon):
+		t.Fatal("the card goes on for ever")
+	}
+}

@@ -1,0 +1,499 @@
+package osdp
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// How long things take, OSDP 2.2 §5.7 and what panels do.
+const (
+	pollEvery    = 50 * time.Millisecond
+	offlineAfter = 8 * time.Second
+	busyWait     = 20 * time.Millisecond
+	statusEvery  = 10 * time.Second // readers that do not report a tamper by themselves
+
+	repeats   = 3 // of a command before the link is begun anew
+	probeMin  = 250 * time.Millisecond
+	probeMax  = 2 * time.Second
+	refuseMin = time.Second // after a failure of security
+	refuseMax = 8 * time.Second
+)
+
+// phase is what a reader is asked for next.
+type phase int
+
+const (
+	phaseFind      phase = iota // ID, in clear, sequence 0
+	phaseCap                    // CAP, in clear
+	phaseChallenge              // CHLNG
+	phaseCrypt                  // SCRYPT
+	phaseIdentify               // ID, inside the Secure Channel
+	phaseAssess                 // CAP, inside the Secure Channel
+	phaseSize                   // ACURXSIZE, which it may refuse
+	phaseMode                   // XWR: transparent mode, which it may refuse
+	phaseOnline
+)
+
+// reader is the panel's side of one reader. It is pure: the bus calls turn when
+// the line is the reader's, then heard for each frame until one is the reply,
+// or silence; each may leave events.
+type reader struct {
+	link
+	config    ReaderConfig
+	keys      []Key          // to try, in this order
+	install   *Key           // the key to set: the reader is visited for that
+	visit     bool           // somebody works at it by hand: nothing but requests
+	challenge func() [8]byte // a fresh RND.A
+
+	phase    phase
+	key      int // which of keys is tried or used
+	identity Identity
+	began    *session // until its R-MAC is confirmed
+
+	up        bool      // what the handler knows
+	told      bool      // it knows something
+	why       error     // why not up
+	next      time.Time // when it wants its next turn
+	lastTurn  time.Time
+	lastPoll  time.Time
+	polls     int           // in a row
+	owed      bool          // the next turn has to be a POLL
+	heardAt   time.Time     // of the last valid reply
+	took      time.Duration // what a POLL usually takes
+	slowTill  time.Time     // was heard to answer late: wait the full time until then
+	misses    int           // turns without a reply, in a row
+	garbled   int           // NAK 01, in a row
+	suspect   error         // what came instead of the reply
+	restarted time.Time     // when the reader last was
+	wait      time.Duration // before it is tried again
+
+	work     []command  // to be sent after going online, and now and then
+	statusAt time.Time  // when to ask for the status again
+	requests []*request // the first may be under way
+	current  *request   // the waiting command's, nil if it is nobody's
+	rotating *request   // KEYSET was sent: waits for the next Secure Channel
+	shown    shown
+	card     cardState
+	inputs   []bool
+	known    bool // tamper and power have been told since going online
+	tamper   [2]bool
+	power    bool
+
+	events []any
+}
+
+func newReader(c ReaderConfig, challenge func() [8]byte, now time.Time) *reader {
+	return &reader{link: link{address: c.Address}, config: c, keys: slices.Clone(c.Keys),
+		challenge: challenge, next: now, heardAt: now}
+}
+
+func (r *reader) tell(event any) { r.events = append(r.events, event) }
+
+// take gives the events since the last call.
+func (r *reader) drain() []any {
+	events := r.events
+	r.events = nil
+	return events
+}
+
+// answering says that the reader's last turn had a reply.
+func (r *reader) answering() bool {
+	return r.misses == 0 && !r.heardAt.IsZero() && r.phase != phaseFind
+}
+
+// secure says that a Secure Channel is needed.
+func (r *reader) secure() bool { return !r.config.Insecure }
+
+// turn gives the bytes to send now. An error is a command that cannot be sent;
+// its request has been told, and the turn is over.
+func (r *reader) turn(now time.Time) ([]byte, error) {
+	r.lastTurn, r.suspect = now, nil
+	if r.waiting() {
+		return r.repeat(), nil
+	}
+	r.current, r.card.asking = nil, false
+	switch r.phase {
+	case phaseFind:
+		r.link.reset()
+		return r.send(askID())
+	case phaseCap, phaseAssess:
+		return r.send(askCap())
+	case phaseIdentify:
+		return r.send(askID())
+	case phaseSize:
+		return r.send(setReceiveSize())
+	case phaseMode:
+		return r.send(setMode(1))
+	case phaseChallenge:
+		r.began = newSession(r.keys[r.key], r.challenge())
+		return r.sendHandshake(command{cmdChlng, r.began.rndA[:]}, scs11, r.keyKind())
+	case phaseCrypt:
+		return r.sendHandshake(command{cmdSCrypt, r.began.serverCryptogram[:]}, scs13, r.keyKind())
+	}
+	c := r.choose(now)
+	if r.polls++; c.code != cmdPoll {
+		r.polls = 0
+	} else {
+		r.lastPoll = now
+	}
+	b, err := r.send(c)
+	if err != nil && r.current != nil {
+		r.finish(nil, err)
+	}
+	return b, err
+}
+
+// keyKind says in a handshake which key is meant, Annex D.4.1.
+func (r *reader) keyKind() byte {
+	if r.keys[r.key] == DefaultKey {
+		return 0
+	}
+	return 1
+}
+
+// heard takes a frame that came in this reader's turn, and says whether the turn
+// is over.
+func (r *reader) heard(f frame, encoded []byte, now time.Time) bool {
+	a := r.link.take(f, encoded)
+	switch a.kind {
+	case answerForeign:
+		return false
+	case answerSuspect:
+		r.suspect = a.err
+		return false
+	case answerBusy:
+		r.misses = 0
+		r.next = now.Add(busyWait)
+		if now.Sub(r.heardAt) >= offlineAfter {
+			r.fail(fmt.Errorf("%w (it only says that it is busy)", ErrSilent), now)
+		}
+		return true
+	case answerGarbled:
+		r.wasGarbled(now)
+		return true
+	}
+	r.received()
+	r.misses, r.garbled, r.suspect, r.heardAt, r.next = 0, 0, nil, now, now
+	reply, err := parseReply(a.code, a.data)
+	if err != nil {
+		r.malformed(err, now)
+		return true
+	}
+	if r.phase == phaseOnline {
+		r.online(reply, now)
+		r.schedule(now)
+		return true
+	}
+	r.connect(reply, a.key, now)
+	return true
+}
+
+// wasGarbled repeats what the reader could not read; one that never can may not
+// know CRCs (Annex B.9).
+func (r *reader) wasGarbled(now time.Time) {
+	r.misses, r.next = 0, now
+	if now.Sub(r.heardAt) >= offlineAfter {
+		r.fail(&NAKError{r.command, nakCheck}, now)
+		return
+	}
+	if r.garbled++; r.garbled > 1 {
+		r.next = now.Add(busyWait)
+	}
+	if r.garbled <= repeats {
+		return
+	}
+	r.garbled = 0
+	if r.session == nil {
+		r.checksum = !r.checksum
+	}
+	r.restart(now)
+}
+
+// malformed is a reply that breaks the specification. It ends its command: the
+// same would come again.
+func (r *reader) malformed(err error, now time.Time) {
+	switch {
+	case r.current != nil:
+		r.finish(nil, err)
+	case r.phase == phaseSize, r.phase == phaseMode:
+		r.connect(nil, 0, now)
+	case r.phase != phaseOnline:
+		r.fail(err, now)
+		return
+	}
+	r.tell(noteEvent{"malformed reply", err})
+	r.schedule(now)
+}
+
+// silence: the turn ended without a reply.
+func (r *reader) silence(now time.Time) {
+	r.misses++
+	r.next = now
+	switch err := r.suspect; {
+	case errors.Is(err, ErrRestarted):
+		r.fail(err, now)
+		return
+	case err != nil && r.misses > 1:
+		r.fail(err, now)
+		return
+	}
+	switch {
+	case now.Sub(r.heardAt) >= offlineAfter, !r.told && r.misses >= repeats:
+		r.fail(ErrSilent, now)
+	case r.phase == phaseFind && !r.up:
+		r.again(now, probeMin, probeMax)
+		r.begin()
+	case r.misses > repeats:
+		r.restart(now)
+		r.next = now.Add(time.Duration(r.misses) * pollEvery)
+	default:
+		r.next = now.Add(time.Duration(r.misses-1) * pollEvery)
+	}
+}
+
+// again puts the next attempt off, twice as far each time.
+func (r *reader) again(now time.Time, least, most time.Duration) {
+	r.wait = min(max(2*r.wait, least), most)
+	r.next = now.Add(r.wait)
+}
+
+// begin makes the next command the first of a new connection.
+func (r *reader) begin() {
+	r.link.reset()
+	r.phase, r.key, r.began = phaseFind, 0, nil
+	r.work = nil
+}
+
+// restart begins the connection anew without telling anybody: the reader has not
+// been silent for long. What was under way is not sent twice.
+func (r *reader) restart(now time.Time) {
+	r.dropCard(fmt.Errorf("%w: the reader was lost", errCardGone))
+	switch q := r.current; {
+	case q == nil:
+	case q == r.rotating:
+		r.forget(q)
+	default:
+		r.finish(nil, ErrOffline)
+	}
+	r.begin()
+	r.next = now
+}
+
+// fail takes the reader offline and says why.
+func (r *reader) fail(err error, now time.Time) {
+	lost := fmt.Errorf("%w: %w", ErrOffline, err)
+	r.dropCard(fmt.Errorf("%w: %w", errCardGone, err))
+	if r.rotating != nil {
+		r.forget(r.rotating)
+		r.tell(resultEvent{request: r.rotating, err: lost})
+	}
+	for _, q := range r.requests {
+		r.tell(resultEvent{request: q, err: lost})
+	}
+	r.requests, r.current, r.rotating = nil, nil, nil
+	r.begin()
+	switch {
+	case errors.Is(err, ErrRestarted) && now.Sub(r.restarted) > refuseMin:
+		r.restarted, r.next = now, now
+		r.misses, r.wait = 0, 0
+	case r.visit:
+		r.again(now, probeMin, refuseMin)
+	case errors.Is(err, ErrSilent):
+		r.again(now, probeMin, probeMax)
+	default:
+		r.again(now, refuseMin, refuseMax)
+	}
+	if r.visit {
+		r.tell(visitEvent{err: err})
+		return
+	}
+	r.state(false, err)
+}
+
+// state tells the handler what it does not know yet.
+func (r *reader) state(up bool, err error) {
+	if r.told && r.up == up && (up || r.why != nil && err != nil && r.why.Error() == err.Error()) {
+		return
+	}
+	r.told, r.up, r.why = true, up, err
+	r.tell(stateEvent{up, err})
+}
+
+// connect takes a reply on the way to being online.
+func (r *reader) connect(reply any, keyKind byte, now time.Time) {
+	switch r.phase {
+	case phaseSize:
+		r.phase = phaseMode // whatever it says: most send short replies only
+		return
+	case phaseMode:
+		// ACK, or the mode that it is in. A reader that has none is good for its keypad.
+		x, ok := reply.(xrdMode)
+		_, ack := reply.(replyACK)
+		r.card = cardState{count: r.card.count, mode: ack || ok && x.mode == 1}
+		r.goOnline(now)
+		return
+	}
+	if nak, ok := reply.(replyNAK); ok {
+		r.refused(nak, now)
+		return
+	}
+	switch x := reply.(type) {
+	case replyID:
+		if r.phase != phaseFind && r.phase != phaseIdentify {
+			break
+		}
+		uid := r.identity.UID
+		r.identity = Identity{Vendor: x.vendor, Model: x.model, Version: x.version,
+			Serial: x.serial, Firmware: x.firmware, UID: uid}
+		r.phase++
+		return
+	case replyCap:
+		switch r.phase {
+		case phaseCap:
+			r.findKey(x.capabilities, now)
+			return
+		case phaseAssess:
+			r.assess(x.capabilities, now)
+			return
+		}
+	case replyCCrypt:
+		if r.phase == phaseChallenge {
+			r.challenged(x, keyKind, now)
+			return
+		}
+	case replyRMacI:
+		if r.phase != phaseCrypt {
+			break
+		}
+		// Annex D.4.4: the block's data is 1 if our cryptogram was right.
+		if keyKind != 1 || !r.began.begin(x) {
+			r.wrongKey(now)
+			return
+		}
+		r.session, r.began, r.phase = r.began, nil, phaseIdentify
+		return
+	}
+	r.fail(fmt.Errorf("%w: %T to %s", ErrReply, reply, commandName(r.command)), now)
+}
+
+// refused is a NAK on the way to being online.
+func (r *reader) refused(nak replyNAK, now time.Time) {
+	err := error(&NAKError{r.command, nak.code})
+	switch {
+	case r.phase == phaseCap && nak.code != nakSequence:
+		// CAP is mandatory, and some lack it: what it would say is asked for again
+		// inside the Secure Channel, or taken as the least.
+		r.findKey(Capabilities{FunctionSecureChannel: {Level: 1}}, now)
+	case r.phase == phaseAssess && nak.code != nakSequence:
+		r.assess(Capabilities{}, now)
+	case r.phase == phaseChallenge && r.keyKind() == 0:
+		r.nextKey(fmt.Errorf("%w: %w", ErrNotInInstallMode, err), now)
+	case r.phase == phaseChallenge:
+		r.fail(fmt.Errorf("%w: %w", ErrDowngrade, err), now)
+	case r.phase == phaseCrypt:
+		r.nextKey(fmt.Errorf("%w: %w", ErrWrongKey, err), now)
+	case r.phase == phaseFind && (nak.code == nakEncrypted || nak.code == nakSecureBlock) && r.secure():
+		r.phase = phaseChallenge // it says who it is inside the Secure Channel only
+	default:
+		r.fail(err, now)
+	}
+}
+
+// findKey goes on to the Secure Channel, if there is to be one.
+func (r *reader) findKey(c Capabilities, now time.Time) {
+	switch {
+	case !r.secure():
+		r.phase = phaseAssess
+		r.assess(c, now)
+	case !c.SecureChannel():
+		r.fail(ErrNoSecureChannel, now)
+	default:
+		r.phase = phaseChallenge
+	}
+}
+
+// challenged is the reader's answer to the challenge.
+func (r *reader) challenged(x replyCCrypt, keyKind byte, now time.Time) {
+	switch {
+	case keyKind == 0 && r.keyKind() == 1:
+		r.nextKey(ErrDefaultKey, now)
+	case !r.began.prove(x):
+		r.wrongKey(now)
+	default:
+		r.identity.UID = x.uid
+		r.phase = phaseCrypt
+	}
+}
+
+func (r *reader) wrongKey(now time.Time) {
+	if r.keyKind() == 0 {
+		r.nextKey(ErrNotInInstallMode, now)
+		return
+	}
+	r.nextKey(ErrWrongKey, now)
+}
+
+// nextKey tries the next key; err is what it comes to if there is none.
+func (r *reader) nextKey(err error, now time.Time) {
+	if r.key+1 == len(r.keys) {
+		r.fail(err, now)
+		return
+	}
+	r.link.reset() // a failed handshake leaves nothing
+	r.key++
+	r.phase, r.began, r.next = phaseChallenge, nil, now
+}
+
+// assess holds the capabilities against what was pinned, and goes online.
+func (r *reader) assess(c Capabilities, now time.Time) {
+	r.identity.Capabilities = c
+	if r.config.Pinned != nil {
+		if err := c.Covers(*r.config.Pinned); err != nil {
+			r.fail(err, now)
+			return
+		}
+	}
+	if r.visit {
+		r.goOnline(now)
+		return
+	}
+	r.phase, r.card.mode = phaseSize, false
+}
+
+func (r *reader) goOnline(now time.Time) {
+	r.phase, r.wait, r.known = phaseOnline, 0, false
+	r.lastPoll = now
+	r.inputs = nil
+	r.shown.all()
+	r.keysUsed()
+	if r.visit {
+		if r.install == nil || r.keys[r.key] == *r.install {
+			r.tell(visitEvent{identity: r.identity})
+		}
+		r.schedule(now)
+		return
+	}
+	r.tell(identityEvent{r.identity})
+	r.state(true, nil)
+	r.askStatus(now)
+	r.schedule(now)
+}
+
+// keysUsed settles a rotation once the Secure Channel stands again.
+func (r *reader) keysUsed() {
+	q := r.rotating
+	if q == nil {
+		return
+	}
+	r.rotating = nil
+	if r.keys[r.key] == *q.key {
+		r.keys, r.key = []Key{*q.key}, 0 // the old ones are nobody's any more
+		r.tell(resultEvent{request: q, reply: replyACK{}})
+		return
+	}
+	r.keys = slices.DeleteFunc(r.keys, func(k Key) bool { return k == *q.key })
+	r.key = max(r.key-1, 0)
+	r.tell(resultEvent{request: q, err: ErrKeyNotTaken})
+}
