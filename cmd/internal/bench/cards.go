@@ -183,6 +183,9 @@ func overOSDP(ctx context.Context, m *meter, chip *soft.Halo) (err error) {
 	read, stop := context.WithCancel(ctx)
 	ran := make(chan error, 1)
 	go func() { ran <- bus.Run(read) }()
+	for device.State().Mode == 0 && ctx.Err() == nil { // until then it would send a card's number
+		time.Sleep(10 * time.Millisecond)
+	}
 	for over := false; !over; {
 		device.Present(chip)
 		select {
