@@ -59,7 +59,12 @@ var mayImport = map[string][]string{
 	"sync/enroll":  {"sync/ledger", "sync/store"},
 	"sync/hub":     {"sync", "passport"},
 	"edge":         {"edge", "passport", "sync/ledger"},
-	"hw":           {"hw", "passport/card"},
+	"hw":           {"passport/card"},
+	"hw/adc":       {"hw/adc", "hw/internal"},
+	"hw/attached":  {"hw"},
+	"hw/keyboard":  {"hw/scanner"},
+	"hw/nfc":       {"hw/internal", "hw/nfc", "passport/card"},
+	"hw/osdp":      {"hw/osdp", "passport/card"},
 	"firmware":     {"hw", "firmware"}, // its programs try the drivers on an emulated board
 	"cmd":          {""},
 }
