@@ -14,11 +14,12 @@ import (
 )
 
 const (
-	statusTime = time.Second            // of one wait for a change; bounds how long a lost SCardCancel matters
-	heldTime   = time.Second            // what another program may take to look at a card that came
-	muteTime   = 300 * time.Millisecond // what a card may take until it answers to being powered
-	connectGap = 30 * time.Millisecond  // between two attempts
-	patience   = 6 * time.Second        // what a call may take on top of its time: ISO 14443-4 §7.2 allows a card 4.9 s to answer
+	statusTime = 500 * time.Millisecond // of one wait for a change; bounds how long a change or a SCardCancel that got lost matters
+	settleTime = 10 * time.Millisecond
+	heldTime   = time.Second           // what another program may take to look at a card that came
+	muteTime   = time.Second           // what a card that is half in the field may take until it answers to being powered
+	connectGap = 30 * time.Millisecond // between two attempts
+	patience   = 6 * time.Second       // what a call may take on top of its time: ISO 14443-4 §7.2 allows a card 4.9 s to answer
 )
 
 // PCSCReaders gives the names of the attached PC/SC readers, as pcscd calls
@@ -147,6 +148,10 @@ func (f *pcscField) Wait(ctx context.Context) (card.Transceiver, error) {
 	if err := f.connect(ctx); err != nil {
 		return nil, err
 	}
+	// pcscd shows a card a moment before it has counted it.
+	if s, err := f.look(ctx, scard.StateUnaware); err == nil && s.present() {
+		f.count = s.count()
+	}
 	f.card = newPCSCCard(ctx, f.w)
 	return f.card, nil
 }
@@ -165,7 +170,7 @@ func (f *pcscField) connect(ctx context.Context) error {
 			if err != nil {
 				return nil, err
 			}
-			if p := s.ActiveProtocol; p != scard.ProtocolT0 && p != scard.ProtocolT1 {
+			if p := f.w.card.ActiveProtocol(); p != scard.ProtocolT0 && p != scard.ProtocolT1 {
 				return nil, scard.ErrProtoMismatch
 			}
 			return s.Atr, nil
@@ -180,7 +185,7 @@ func (f *pcscField) connect(ctx context.Context) error {
 			return err
 		case e == scard.ErrNoSmartcard, e == scard.ErrRemovedCard:
 			return fmt.Errorf("nfc: %w (%w)", card.ErrGone, err)
-		case e == scard.ErrProtoMismatch, e == scard.ErrUnsupportedCard, e == scard.ErrInvalidAtr:
+		case e == scard.ErrUnsupportedCard, e == scard.ErrInvalidAtr:
 			return fmt.Errorf("%w (%w)", ErrNotISO, err)
 		case e == scard.ErrSharingViolation && spent > heldTime:
 			return fmt.Errorf("%w (%s)", ErrHeld, f.reader)
@@ -199,10 +204,12 @@ func (f *pcscField) connect(ctx context.Context) error {
 }
 
 // mute are the errors of a card that is there and does not answer, which one
-// does as well that is only half in the field yet.
+// does as well that is only half in the field yet. A protocol mismatch is among
+// them, because pcscd 1.9 reports a card that it is just about to power as one
+// without a protocol.
 func mute(e scard.Error) bool {
 	switch e {
-	case scard.ErrUnresponsiveCard, scard.ErrUnpoweredCard, scard.ErrResetCard, scard.ErrNotTransacted:
+	case scard.ErrUnresponsiveCard, scard.ErrUnpoweredCard, scard.ErrResetCard, scard.ErrNotTransacted, scard.ErrProtoMismatch:
 		return true
 	}
 	return false
@@ -220,18 +227,35 @@ func (f *pcscField) Left(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("%w: %s", err, f.reader)
 	}
-	s, err := f.look(ctx, scard.StateUnaware)
-	for err == nil && s.present() {
-		if !f.held {
+	known, gone := scard.StateUnaware, false
+	for {
+		s, err := f.look(ctx, known)
+		if err != nil {
+			return err
+		}
+		if !f.held && s.present() {
 			f.held, f.count = true, s.count()
 		}
-		if f.count != s.count() {
-			break
+		was := gone
+		gone = !s.present() || s.count() != f.count
+		switch {
+		case gone && was:
+			f.held = false
+			return nil
+		case gone:
+			// Once more: libpcsclite keeps what pcscd reports in one place for
+			// all contexts of the process, where an older report to another
+			// reader's worker can overwrite a newer one.
+			known = scard.StateUnaware
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(settleTime):
+			}
+		default:
+			known = s.flags
 		}
-		s, err = f.look(ctx, s.flags)
 	}
-	f.held = f.held && err != nil
-	return err
 }
 
 func (f *pcscField) Close() error {

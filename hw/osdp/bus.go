@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.bug.st/serial"
+	"golang.org/x/sys/unix"
 )
 
 // Bus is one RS-485 line with its readers. Its methods may be called from any
@@ -215,19 +216,26 @@ func (b *Bus) charTime(n int) time.Duration {
 }
 
 const (
-	// idleGap ends a frame that stopped: three times the 20 ms of §5.7 less what
-	// USB adapters hold bytes back.
+	// idleGap ends a frame that stopped: twice the 20 ms of §5.7, for what
+	// USB adapters hold back.
 	idleGap = 40 * time.Millisecond
 	// mark is sent ahead: it settles the line and is no part of the frame (§5.9).
 	mark = 0xFF
 )
 
+// pause waits for less than time.Sleep can, which takes a millisecond at least: at
+// 115,200 baud the gap between two frames is a sixth of that.
+func pause(d time.Duration) {
+	if d > 0 {
+		t := unix.NsecToTimespec(int64(d))
+		_ = unix.Nanosleep(&t, nil) // a signal makes the gap shorter, and then a reader may ask again
+	}
+}
+
 // turn sends one reader's command and waits for its reply.
 func (b *Bus) turn(ctx context.Context, r *reader, now time.Time) error {
 	b.discard(now)
-	if d := b.quiet.Sub(time.Now()); d > 0 {
-		time.Sleep(d) // the line is idle for two characters, §5.7
-	}
+	pause(time.Until(b.quiet)) // the line is idle for two characters, §5.7
 	command, err := r.turn(now)
 	if err != nil {
 		b.log.Warn("OSDP command not sent", "reader", r.address, "err", err)

@@ -30,7 +30,7 @@
 // # How it is built
 //
 // The codec (frame.go, command.go, reply.go), the Secure Channel (secure.go),
-// a reader's state (reader.go, link.go, transparent.go) and the order of turns
+// a reader's state (reader.go, connect.go, online.go, link.go, transparent.go) and the order of turns
 // (schedule.go) are pure: time and randomness come in with the event. One
 // goroutine, Run's, owns the port and all of that state; another only reads.
 //

@@ -101,7 +101,8 @@ func TestMalformedFrames(t *testing.T) {
 		{"reserved control bits", spoil(ack, 4, 0x84), "reserved bits"},
 		{"security block without room", spoil(ack, 4, controlCRC|controlSecurity), "no room for a security block"},
 		{"security block of no type", spoil(sealed, 6, 0x19), "unknown security block 19"},
-		{"security block of the other side", spoil(sealed, 6, scs15), "is the other side's"},
+		{"security block of the other side", spoil(sealed, 6, scs13), "is the other side's"},
+		{"a reply's security block in a command", spoil(sealed, 1, 5), "is the other side's"},
 		{"security block of a wrong length", spoil(sealed, 5, 3), "security block 16 of 3 bytes"},
 		{"handshake block of a wrong length", spoil(sealed, 6, scs12), "security block 12 of 2 bytes"},
 	} {

@@ -150,9 +150,9 @@ func (l *link) takeSealed(f frame, encoded []byte) answer {
 		}
 		return answer{kind: answerSuspect, err: err}
 	}
-	// A MAC alone keeps no digit from the wire: SCS 16 is for replies without
-	// data, and for why something was refused.
-	if f.security == scs16 && len(f.data) > 0 && f.code != repNAK {
+	// A MAC alone keeps nothing from the wire: SCS 16 is for replies without data
+	// (Annex D.1.4), and some use it for what is no secret.
+	if !f.encrypted() && len(f.data) > 0 && !slices.Contains([]byte{repNAK, repLStat, repIStat, repOStat, repRStat}, f.code) {
 		return answer{kind: answerSuspect, err: fmt.Errorf("%w: reply %02X not encrypted", ErrDowngrade, f.code)}
 	}
 	data, err := l.session.open(f, encoded)

@@ -115,6 +115,8 @@ func (b *Bus) readMail(now time.Time) {
 	}
 	if len(wishes) > 0 {
 		b.shown = make(map[byte]*wish)
+	} else {
+		wishes = nil // it stays theirs who write to it
 	}
 	b.mu.Unlock()
 	for _, r := range b.readers {

@@ -96,12 +96,17 @@ func (r *reader) fed() time.Time {
 // askStatus has the reader say how it is: LSTATR is mandatory.
 func (r *reader) askStatus(now time.Time) {
 	r.statusAt = now.Add(statusEvery)
-	r.work = append(r.work, ask(cmdLStat))
-	if r.identity.Capabilities[FunctionReaders].Items > 0 {
-		r.work = append(r.work, ask(cmdRStat))
-	}
-	if r.identity.Capabilities[FunctionContacts].Items > 0 {
-		r.work = append(r.work, ask(cmdIStat))
+	for _, s := range []struct {
+		code byte
+		has  bool
+	}{
+		{cmdLStat, true},
+		{cmdRStat, r.identity.Capabilities[FunctionReaders].Items > 0},
+		{cmdIStat, r.identity.Capabilities[FunctionContacts].Items > 0},
+	} {
+		if s.has && !r.deaf[s.code] {
+			r.work = append(r.work, ask(s.code))
+		}
 	}
 }
 

@@ -441,3 +441,75 @@ func TestDeriveKey(t *testing.T) {
 		t.Error("not the same twice")
 	}
 }
+
+// libosdp 3.2 sends status replies in a command's security block, not encrypted.
+// Their MAC is right, and they are no secret; a digit is one.
+func TestStatusNotEncrypted(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		code, security byte
+		data           []byte
+		kind           answerKind
+	}{
+		{repLStat, scs15, []byte{1, 0}, answerReply},
+		{repIStat, scs16, []byte{1, 0}, answerReply},
+		{repKeypad, scs15, []byte{0, 1, '5'}, answerSuspect},
+		{repKeypad, scs16, []byte{0, 1, '5'}, answerSuspect},
+		{repXRD, scs15, []byte{1, 1, 0, 2}, answerSuspect},
+		{repRaw, scs16, []byte{0, 0, 0, 0}, answerSuspect},
+	} {
+		panel, dev := sessions()
+		l := link{address: 5, session: panel}
+		command, err := l.send(poll())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, err := parseFrame(command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain := dev.session.cbcMAC(dev.session.reply, sent.covered(command))
+		f := frame{address: 5, reply: true, code: c.code, data: c.data, security: c.security}
+		b, err := f.append(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain = dev.session.cbcMAC(chain, f.covered(b))
+		copy(f.mac[:], chain[:])
+		if b, err = f.append(nil); err != nil {
+			t.Fatal(err)
+		}
+		got, err := parseFrame(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := l.take(got, b)
+		if a.kind != c.kind || a.kind == answerSuspect && !errors.Is(a.err, ErrDowngrade) || a.kind == answerReply && !bytes.Equal(a.data, c.data) {
+			t.Errorf("%02X under %02X: %+v", c.code, c.security, a)
+		}
+	}
+}
+
+// A reader that does not even refuse what it does not know comes online without it.
+func TestDeafToCommands(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.spoil = func(x []byte) []byte {
+		if c := b.link.command; c == cmdACURxSize || c == cmdXWR || c == cmdLStat {
+			return nil
+		}
+		return x
+	}
+	b.online()
+	session := b.session
+	b.run("quiet polling", func() bool {
+		n := len(b.dev.heard)
+		return n > 20 && !slices.ContainsFunc(b.dev.heard[n-20:], func(c byte) bool { return c != cmdPoll })
+	})
+	if b.card.mode || b.session == session {
+		t.Error("it was never begun anew, or is in transparent mode")
+	}
+	if s := events[stateEvent](b); len(s) != 1 && !s[len(s)-1].up {
+		t.Errorf("told %v", s)
+	}
+}

@@ -11,20 +11,27 @@ const (
 	// windowLeast is the least that a silent reader is given.
 	windowLeast = 70 * time.Millisecond
 	// hungry readers come before a card's APDUs.
-	hungry = 100 * time.Millisecond
+	hungry = 75 * time.Millisecond
 	// slack is what scheduling and the kernel may add to a round.
-	slack = 25 * time.Millisecond
+	slack = 40 * time.Millisecond
 )
 
 // schedule gives out turns. It is pure.
 type schedule struct {
 	// silentEnd is when the last turn without a reply was over.
 	silentEnd time.Time
+	// waiting is the silent reader that is next, since when the others get a
+	// round ahead of it.
+	waiting *reader
+	since   time.Time
 }
 
 // pick gives the reader whose turn it is, or how long nobody has one.
 func (s *schedule) pick(readers []*reader, now time.Time) (*reader, time.Duration) {
 	silent := pickSilent(readers, now)
+	if silent != s.waiting {
+		s.waiting, s.since = silent, now
+	}
 	wait := time.Second
 	var best, owed *reader
 	for _, r := range readers {
@@ -34,7 +41,7 @@ func (s *schedule) pick(readers []*reader, now time.Time) (*reader, time.Duratio
 			if d > 0 {
 				wait = min(wait, d)
 			}
-		case silent != nil && (r.fed().Before(s.silentEnd) || r.fed().Before(silent.next)):
+		case silent != nil && (r.fed().Before(s.silentEnd) || r.fed().Before(s.since)):
 			if owed == nil || r.fed().Before(owed.fed()) {
 				owed = r
 			}
@@ -116,7 +123,7 @@ func (s *schedule) window(readers []*reader, r *reader, now time.Time) time.Dura
 // done notes how r's turn went: how long a round takes is a matter of POLLs.
 func (s *schedule) done(r *reader, now time.Time) {
 	if r.misses > 0 {
-		s.silentEnd = now
+		s.silentEnd, s.waiting = now, nil
 		return
 	}
 	if took := now.Sub(r.lastTurn); r.took == 0 {

@@ -115,7 +115,7 @@ func (s *session) open(f frame, encoded []byte) ([]byte, error) {
 	if subtle.ConstantTimeCompare(mac[:macSize], f.mac[:]) != 1 {
 		return nil, fmt.Errorf("%w: wrong MAC", ErrTampered)
 	}
-	if f.security == scs16 || len(f.data) == 0 {
+	if !f.encrypted() || len(f.data) == 0 {
 		s.reply = mac
 		return f.data, nil
 	}

@@ -5,10 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"tombolo/hw/nfc"
@@ -23,36 +26,52 @@ import (
 const (
 	cardTaps     = 400                     // over each reader
 	cardRound    = 1500 * time.Millisecond // of taps while a card lies there, well within its time
-	cardPatience = time.Minute
+	cardPatience = 2 * time.Minute
+
+	osdpBaud       = 115200
+	osdpTurnaround = 3 * time.Millisecond
 )
 
 // meter taps a card again and again, and keeps what the gateway took of the time
-// and what the card and the bus did.
+// and what was not its own. Over PC/SC that is the card's own time and no more:
+// pcscd counts as the gateway's. Over OSDP it is what passes while the panel waits
+// for a reader's bytes: from a reply's last byte to the next command, and from the
+// APDU to the first, it is the panel that takes its time.
 type meter struct {
 	g           *gateway
+	watch       func(card.Transceiver) card.Transceiver // times an APDU, where that is done on this side
+	others      func() time.Duration                    // what was not the gateway's so far
 	share, rest []time.Duration
 	err         error
 }
 
-// timed is a card whose answers are timed.
+// stopwatch adds up.
+type stopwatch struct{ spent atomic.Int64 }
+
+func (s *stopwatch) add(d time.Duration)  { s.spent.Add(int64(d)) }
+func (s *stopwatch) total() time.Duration { return time.Duration(s.spent.Load()) }
+
+// timed is a card that is timed at its own end.
 type timed struct {
-	card.Transceiver
-	spent time.Duration
+	*soft.Halo
+	stopwatch
 }
 
 func (t *timed) Transmit(command []byte) ([]byte, error) {
 	begin := time.Now()
-	response, err := t.Transceiver.Transmit(command)
-	t.spent += time.Since(begin)
-	return response, err
+	defer func() { t.add(time.Since(begin)) }()
+	return t.Halo.Transmit(command)
 }
 
 func (m *meter) done() bool { return m.err != nil || len(m.share) >= cardTaps }
 
 // round taps for a while, as long as it is needed.
 func (m *meter) round(t card.Transceiver) {
+	if m.watch != nil {
+		t = m.watch(t)
+	}
 	for end := time.Now().Add(cardRound); !m.done() && time.Now().Before(end); {
-		if m.err = m.tap(&timed{Transceiver: t}); errors.Is(m.err, card.ErrGone) {
+		if m.err = m.tap(t); errors.Is(m.err, card.ErrGone) {
 			m.err = nil // it comes again
 			return
 		}
@@ -61,7 +80,7 @@ func (m *meter) round(t card.Transceiver) {
 
 // tap is a whole one: from the first thing that the gateway does about a card in
 // the field until the lock has moved and the reader shows it.
-func (m *meter) tap(t *timed) error {
+func (m *meter) tap(t card.Transceiver) error {
 	n := len(m.share) % doors
 	name := doorName(n)
 	answered := m.g.readers[n].answered
@@ -69,7 +88,7 @@ func (m *meter) tap(t *timed) error {
 	case <-answered: // of earlier
 	default:
 	}
-	begin := time.Now()
+	begin, before := time.Now(), m.others()
 	a, err := card.Tap(t, card.Asker{
 		Gateway: self, Door: passport.DoorTarget(node, name), Rand: rand.Reader,
 		Challenge: func(nonce [32]byte) passport.Challenge { return m.g.Challenge(name, nonce) },
@@ -80,11 +99,11 @@ func (m *meter) tap(t *timed) error {
 	if err := m.g.Tap(context.Background(), name, false, a.Challenge, a.Key, a.Signature); err != nil {
 		return err
 	}
-	whole := time.Since(begin)
+	whole, rest := time.Since(begin), m.others()-before
 	if !<-answered {
 		return errors.New("a card was refused")
 	}
-	m.share, m.rest = append(m.share, whole-t.spent), append(m.rest, t.spent)
+	m.share, m.rest = append(m.share, whole-rest), append(m.rest, rest)
 	return nil
 }
 
@@ -104,12 +123,12 @@ func cards(b *report, dir, path string) error {
 	if err != nil {
 		return err
 	}
-	chip := soft.NewHalo(soft.HaloConfig{Key: keyOf(passport.KindHalo, 1), Rand: rand.Reader})
+	chip := &timed{Halo: soft.NewHalo(soft.HaloConfig{Key: keyOf(passport.KindHalo, 1), Rand: rand.Reader})}
 	for _, r := range []struct {
 		name string
-		over func(context.Context, *meter, *soft.Halo) error
+		over func(context.Context, *meter, *timed) error
 	}{{"pcsc", overPCSC}, {"osdp", overOSDP}} {
-		m := &meter{g: g}
+		m := &meter{g: g, others: chip.total}
 		ctx, cancel := context.WithTimeout(context.Background(), cardPatience)
 		err := r.over(ctx, m, chip)
 		cancel()
@@ -127,7 +146,7 @@ func cards(b *report, dir, path string) error {
 }
 
 // overPCSC has the card lie on a virtual reader of the real pcscd.
-func overPCSC(ctx context.Context, m *meter, chip *soft.Halo) (err error) {
+func overPCSC(ctx context.Context, m *meter, chip *timed) (err error) {
 	d, err := pcsctest.Start(ctx)
 	if err != nil {
 		return err
@@ -164,17 +183,23 @@ func overPCSC(ctx context.Context, m *meter, chip *soft.Halo) (err error) {
 }
 
 // overOSDP has the card lie on a reader at 115,200 baud, in Secure Channel.
-func overOSDP(ctx context.Context, m *meter, chip *soft.Halo) (err error) {
+func overOSDP(ctx context.Context, m *meter, chip *timed) (err error) {
 	key := osdp.Key{1, 2, 3}
 	device := osdptest.New(osdptest.Config{Address: 1, Key: (*[16]byte)(&key)})
-	line, err := osdptest.NewLine(osdptest.LineConfig{Baud: 115200}, device)
+	port := &watchedPort{}
+	m.others, m.watch = port.waited.total, func(t card.Transceiver) card.Transceiver { return &asked{t, port} }
+	line, err := osdptest.NewLine(osdptest.LineConfig{Baud: osdpBaud, Turnaround: osdpTurnaround}, device)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, line.Close()) }()
 	h := &osdpHandler{m: m, round: make(chan struct{}, 1)}
-	bus, err := osdp.New(osdp.Config{
-		Port: line.Path(), Baud: 115200, Log: slog.New(slog.DiscardHandler),
+	panel, err := osdp.New(osdp.Config{
+		Port: line.Path(), Baud: osdpBaud,
+		Open: func() (_ io.ReadWriteCloser, err error) {
+			port.ReadWriteCloser, err = line.Open()
+			return port, err
+		}, Log: slog.New(slog.DiscardHandler),
 		Readers: []osdp.ReaderConfig{{Address: 1, Keys: []osdp.Key{key}, Handler: h}},
 	})
 	if err != nil {
@@ -182,7 +207,7 @@ func overOSDP(ctx context.Context, m *meter, chip *soft.Halo) (err error) {
 	}
 	read, stop := context.WithCancel(ctx)
 	ran := make(chan error, 1)
-	go func() { ran <- bus.Run(read) }()
+	go func() { ran <- panel.Run(read) }()
 	for device.State().Mode == 0 && ctx.Err() == nil { // until then it would send a card's number
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -217,3 +242,51 @@ func (h *osdpHandler) Key(byte)               {}
 func (h *osdpHandler) Tamper(bool)            {}
 func (h *osdpHandler) Power(bool)             {}
 func (h *osdpHandler) Input(int, bool)        {}
+
+// watchedPort is the panel's end of a line. While an APDU is under way it adds up
+// what is waited for: from a command that was written to the last of its reply.
+type watchedPort struct {
+	io.ReadWriteCloser
+	waited stopwatch
+
+	mu    sync.Mutex
+	asked bool
+	since time.Time // since then the panel waits
+}
+
+func (p *watchedPort) Write(b []byte) (int, error) {
+	n, err := p.ReadWriteCloser.Write(b)
+	p.mu.Lock()
+	p.since = time.Now()
+	p.mu.Unlock()
+	return n, err
+}
+
+func (p *watchedPort) Read(b []byte) (int, error) {
+	n, err := p.ReadWriteCloser.Read(b)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); p.asked && n > 0 {
+		p.waited.add(now.Sub(p.since))
+		p.since = now
+	}
+	return n, err
+}
+
+// asked is a card behind a watched port.
+type asked struct {
+	card.Transceiver
+	port *watchedPort
+}
+
+func (a *asked) Transmit(command []byte) ([]byte, error) {
+	a.set(true)
+	defer a.set(false)
+	return a.Transceiver.Transmit(command)
+}
+
+func (a *asked) set(on bool) {
+	a.port.mu.Lock()
+	a.port.asked, a.port.since = on, time.Now()
+	a.port.mu.Unlock()
+}

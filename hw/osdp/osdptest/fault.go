@@ -25,6 +25,7 @@ const (
 	OtherAddress                  // another device's address in the reply
 	AsCommand                     // the reply looks like a panel's command
 	InClear                       // in clear, although the Secure Channel is open
+	SignedOnly                    // data in clear but with a MAC, under SCS_16, or the block that Code says
 	BadMAC                        // a bit of the MAC is wrong
 	Replayed                      // the reply before this one, once more
 	BadCryptogram                 // CCRYPT proves another key
@@ -39,7 +40,7 @@ type Fault struct {
 	On    byte          // the command that brings it out; 0: any
 	Times int           // how often; 0: once; negative: until Behave
 	By    time.Duration // Late
-	Code  byte          // Forged
+	Code  byte          // Forged, SignedOnly
 	Data  []byte
 }
 

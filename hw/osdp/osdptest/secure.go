@@ -1,10 +1,13 @@
 package osdptest
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/subtle"
 	"errors"
+	"io"
+	"slices"
 )
 
 // Security blocks, OSDP 2.2 annex D.
@@ -151,4 +154,48 @@ func inverse(b [16]byte) [16]byte {
 		b[i] = ^b[i]
 	}
 	return b
+}
+
+// challenge answers CHLNG.
+func (p *PD) challenge(f Frame) reply {
+	if p.cfg.Insecure {
+		return nakFor(NakBlock)
+	}
+	p.session = nil
+	if len(f.Data) != 8 || len(f.Block) != 2 {
+		return nakFor(NakLength)
+	}
+	byDefault := f.Block[1] == 0 || p.cfg.Willing && !p.state.Installed
+	key := p.state.Key
+	if byDefault {
+		key = DefaultKey
+	}
+	if byDefault && p.state.Installed && !p.cfg.AlwaysDefault || !byDefault && !p.state.Installed {
+		return nakFor(NakBlock)
+	}
+	var rndB [8]byte
+	if _, err := io.ReadFull(p.cfg.Rand, rndB[:]); err != nil {
+		return nakFor(NakRecord)
+	}
+	p.session = newSession(key, [8]byte(f.Data), rndB)
+	p.session.isDefault = byDefault
+	c := p.session.clientCryptogram()
+	return reply{CCrypt, slices.Concat(p.cfg.UID[:], rndB[:], c[:])}
+}
+
+// scrypt answers SCRYPT, which opens the channel.
+func (p *PD) scrypt(f Frame) reply {
+	if p.session == nil || p.session.isSet {
+		return nakFor(NakEncryption)
+	}
+	if len(f.Data) != 16 {
+		p.session = nil
+		return nakFor(NakLength)
+	}
+	if !p.session.open(f.Data) {
+		p.session = nil
+		return reply{RMacI, make([]byte, 16)}
+	}
+	p.state.Sessions++
+	return reply{RMacI, bytes.Clone(p.session.rmac[:])}
 }

@@ -242,3 +242,30 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Whatever a panel sends, in clear or with any security block, is answered with
+// one frame that parses, or not at all.
+func FuzzCommand(f *testing.F) {
+	f.Add(byte(LED), make([]byte, 14), []byte(nil))
+	f.Add(byte(XWrite), []byte{1, 1, 0, 0, 0xA4, 4, 0}, []byte(nil))
+	f.Add(byte(FileTransfer), []byte{1, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 9}, []byte(nil))
+	f.Add(byte(ComSet), []byte{3, 0, 0xC2, 1, 0}, []byte(nil))
+	f.Add(byte(Challenge), make([]byte, 8), []byte{scs11, 1})
+	f.Add(byte(SCrypt), make([]byte, 16), []byte{scs13, 1})
+	f.Add(byte(Poll), []byte(nil), []byte{scs15})
+	f.Fuzz(func(t *testing.T, code byte, data, block []byte) {
+		if len(data) > 400 || len(block) > 20 || len(block) == 0 {
+			block, data = nil, data[:min(len(data), 400)]
+		}
+		p := New(Config{Key: &[16]byte{1}, Inputs: 2, Outputs: 2})
+		frame := Frame{CRC: true, Block: block, Code: code, Data: data, MAC: []byte{1, 2, 3, 4}}
+		for n := range byte(3) {
+			frame.Sequence = n
+			for _, a := range p.Hear(frame.Encode(nil), time.Unix(int64(n), 0)) {
+				if _, err := Parse(a.Bytes); err != nil {
+					t.Fatalf("% X: %v", a.Bytes, err)
+				}
+			}
+		}
+	})
+}
