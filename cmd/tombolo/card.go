@@ -35,6 +35,16 @@ func (r *deskReader) flags(c *cobra.Command) {
 	c.Flags().Var(&r.wait, "wait", "for how long to wait for a card")
 }
 
+func (r *deskReader) check(c *cobra.Command) error {
+	if r.name != "" && r.pn532 != "" {
+		return usage("%s: --reader and --pn532: name one", c.CommandPath())
+	}
+	if _, _, err := nfc.ParsePN532Bus(r.pn532); r.pn532 != "" && err != nil {
+		return usage("%s: --pn532: %w", c.CommandPath(), err)
+	}
+	return nil
+}
+
 func (r *deskReader) open(ctx context.Context) (nfc.Field, error) {
 	if r.pn532 != "" {
 		return nfc.OpenPN532(ctx, nfc.PN532Config{Bus: r.pn532, Log: slog.New(slog.DiscardHandler)})
@@ -50,46 +60,58 @@ func (e *env) roots() card.Roots {
 	return card.MakersRoots()
 }
 
-// errNoCard is told when nobody held a card to the reader.
-var errNoCard = errors.New("no card was held to the reader")
+// Why nothing came of a card.
+var (
+	errNoCard      = errors.New("no card was held to the reader, or not for long enough: try again, or say how long to wait with --wait")
+	errInterrupted = errors.New("interrupted: nothing was done")
+)
 
 // withCard waits for a card and has do talk to it; one that is taken away too soon
 // may come again. do is called anew for each, so it must be harmless to repeat.
+// At a desk, where somebody looks on, a card that lies on the reader already is
+// as good as one that comes.
 func (e *env) withCard(ctx context.Context, r *deskReader, do func(card.Transceiver) error) error {
-	if r.name != "" && r.pn532 != "" {
-		return usage("--reader and --pn532: name one")
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(r.wait.Duration), errNoCard)
 	defer cancel()
-	ctx, done := context.WithCancelCause(ctx)
-	finished := errors.New("finished")
-	var result error
-	err := nfc.Run(ctx, nfc.Config{
-		Open: r.open,
-		Log:  slog.New(slog.DiscardHandler),
-		Card: func(_ context.Context, t card.Transceiver) {
-			if result = do(t); errors.Is(result, card.ErrGone) {
-				e.note("it was taken away too soon: hold it there again, until this is done")
-				return
-			}
-			done(finished)
-		},
-		Refused: func(err error) { e.note("%v", err) },
-		State: func(up bool, err error) {
-			if !up {
-				done(err) // at a desk somebody is there to see to it
-				return
-			}
-			e.note("hold the card or phone on the reader")
-		},
-	})
+	err := e.atReader(ctx, r, do)
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, finished):
-		return result
-	case cause != nil:
-		return cause
+	case err == nil || cause == nil || !errors.Is(err, ctx.Err()):
+		return err
+	case errors.Is(cause, errNoCard):
+		return fmt.Errorf("%w (it was %v)", cause, time.Duration(r.wait.Duration))
 	}
-	return err
+	return errInterrupted
+}
+
+func (e *env) atReader(ctx context.Context, r *deskReader, do func(card.Transceiver) error) (err error) {
+	field, err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, field.Close()) }()
+	e.note("hold the card or phone to the reader")
+	for {
+		t, err := field.Wait(ctx)
+		if err == nil {
+			err = do(t)
+			if !errors.Is(err, card.ErrGone) {
+				return err
+			}
+		}
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, card.ErrGone):
+			e.note("it was taken away too soon: hold it there again, until this is done")
+		case errors.Is(err, nfc.ErrSeveral), errors.Is(err, nfc.ErrNotISO), errors.Is(err, nfc.ErrHeld):
+			e.note("%v", err)
+		default:
+			return err
+		}
+		if err := field.Left(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // note tells a person what goes on.
@@ -130,7 +152,11 @@ var kindWords = map[passport.KeyKind]string{
 // words is the card as a person reads it.
 func (c cardJSON) words(kind passport.KeyKind) string {
 	var b strings.Builder
-	line := func(name, value string) { fmt.Fprintf(&b, "%-9s %s\n", name, value) }
+	width := len("genuine")
+	for _, d := range c.Details {
+		width = max(width, len(d.Name))
+	}
+	line := func(name, value string) { fmt.Fprintf(&b, "%-*s  %s\n", width, name, value) }
 	what := kindWords[kind]
 	if c.Version != "" {
 		what += ", applet " + c.Version
@@ -138,10 +164,13 @@ func (c cardJSON) words(kind passport.KeyKind) string {
 	line("card", what)
 	line("key", c.Key)
 	line("id", c.ID.String())
-	if c.Genuine {
+	switch {
+	case c.Genuine:
 		line("genuine", "yes, by its maker's signatures")
-	} else {
-		line("genuine", "NOT PROVED: "+c.Why)
+	case kind.Card():
+		line("genuine", "NO: "+c.Why)
+	default:
+		line("genuine", "not proved: "+c.Why)
 	}
 	for _, d := range c.Details {
 		line(d.Name, d.Value)
@@ -153,20 +182,33 @@ func (c cardJSON) words(kind passport.KeyKind) string {
 }
 
 // useOf says whose door key a key is, as far as the folder knows.
-func useOf(f *folder.Folder, id passport.KeyID, now time.Time) (string, error) {
-	all, err := readMembers(f)
-	if err != nil {
-		return "", err
-	}
+func useOf(all *members, id passport.KeyID, now time.Time) string {
 	if k := all.claimed[id]; k != nil {
-		return fmt.Sprintf("door key of passport %d: %s", k.passport, k.state(all, now)), nil
+		return fmt.Sprintf("door key of passport %d: %s", k.passport, k.state(all, now))
 	}
-	return "nobody's door key here yet", nil
+	return "nobody's door key here yet"
+}
+
+// mayClaim refuses a key that no gateway would take for that passport: before
+// anything is signed.
+func mayClaim(all *members, n uint64, id passport.KeyID) error {
+	switch k := all.claimed[id]; {
+	case k == nil:
+		return nil
+	case k.passport != n:
+		return fmt.Errorf("the key belongs to passport %d, which claimed it on %s; a key is never shared: take another card for passport %d", k.passport, when(k.added), n)
+	case k.revoked != nil:
+		return fmt.Errorf("the key was revoked on %s (%s), for good: take another card", when(k.at), k.revoked.Why)
+	}
+	return nil
 }
 
 func (e *env) cardRead() *cobra.Command {
 	var r deskReader
 	c := verb("read", "Say what a card is, whether it is genuine, and whose", func(c *cobra.Command, _ []string) error {
+		if err := r.check(c); err != nil {
+			return err
+		}
 		var info card.Info
 		err := e.withCard(c.Context(), &r, func(t card.Transceiver) (err error) {
 			info, err = card.Identify(t, e.roots(), rand.Reader)
@@ -177,11 +219,16 @@ func (e *env) cardRead() *cobra.Command {
 		}
 		out := cardOf(info)
 		// Whose it is, is told where there is a folder that may know.
-		if err := e.open(false, func(f *folder.Folder) (err error) {
-			out.Use, err = useOf(f, info.Key.ID(), e.Now())
+		switch err := e.open(false, func(f *folder.Folder) error {
+			all, err := readMembers(f)
+			if err == nil {
+				out.Use = useOf(all, info.Key.ID(), e.Now())
+			}
 			return err
-		}); err != nil {
-			out.Use = ""
+		}); {
+		case errors.Is(err, folder.ErrNoFolder):
+		case err != nil:
+			e.warn("whose it is cannot be told: %v", err)
 		}
 		return e.print(out, "%s", out.words(info.Key.Kind))
 	})
@@ -200,7 +247,20 @@ func (e *env) cardEnroll() *cobra.Command {
 		if d.out == "" && (d.wallet.typedData || d.wallet.signature != "") {
 			return usage("%s: --out is missing: it is where --typed-data leaves what --signature ends", c.CommandPath())
 		}
+		if err := r.check(c); err != nil {
+			return err
+		}
+		// What would fail once the card has signed, fails before.
+		if d.wallet.keystore != "" {
+			if _, err := d.wallet.read(); err != nil {
+				return err
+			}
+		}
 		return e.open(false, func(f *folder.Folder) error {
+			all, err := readMembers(f)
+			if err != nil {
+				return err
+			}
 			return e.delegate(f, &d, passport.Key{}, func(digestOf func(passport.Key) ([32]byte, error)) (sig passport.Signature, err error) {
 				err = e.withCard(c.Context(), &r, func(t card.Transceiver) error {
 					info, err := card.Identify(t, e.roots(), rand.Reader)
@@ -208,13 +268,14 @@ func (e *env) cardEnroll() *cobra.Command {
 						return err
 					}
 					out := cardOf(info)
-					if out.Use, err = useOf(f, info.Key.ID(), e.Now()); err != nil {
-						return err
-					}
+					out.Use = useOf(all, info.Key.ID(), e.Now())
 					e.note("%s", strings.TrimSuffix(out.words(info.Key.Kind), "\n"))
 					// A phone has no maker to ask: it proves that it holds its key.
 					if info.Genuine != nil && !errors.Is(info.Genuine, card.ErrNoProof) && !unproved {
-						return fmt.Errorf("this card is not enrolled, as a copy may exist: %w (--unproved enrols it all the same)", info.Genuine)
+						return fmt.Errorf("this card is not enrolled, as a copy of it may exist: %w (--unproved enrols it all the same)", info.Genuine)
+					}
+					if err := mayClaim(all, d.number, info.Key.ID()); err != nil {
+						return err
 					}
 					digest, err := digestOf(info.Key)
 					if err != nil {

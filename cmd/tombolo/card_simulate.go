@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,6 +14,9 @@ import (
 	"tombolo/passport/card/soft"
 	"tombolo/sync/ledger"
 )
+
+// errReaderWent is told when a virtual reader let its card fall.
+var errReaderWent = errors.New("the virtual reader went away: look whether pcscd still runs")
 
 func (e *env) cardSimulate() *cobra.Command {
 	var file, addr string
@@ -31,7 +33,7 @@ func (e *env) cardSimulate() *cobra.Command {
 		}
 		conn, err := vpcd.Dial(c.Context(), addr)
 		if err != nil {
-			return fmt.Errorf("%w: does pcscd run, with vsmartcard-vpcd installed?", err)
+			return err
 		}
 		e.note("a %s with key %s lies on the virtual reader; interrupt this to take it away", kindWords[key.Key().Kind], key.Key().ID().String()[:16])
 		ctx := c.Context()
@@ -40,10 +42,13 @@ func (e *env) cardSimulate() *cobra.Command {
 			ctx, cancel = context.WithTimeout(ctx, time.Duration(hold.Duration))
 			defer cancel()
 		}
-		if err := vpcd.Serve(ctx, conn, chip); ctx.Err() == nil {
+		switch err := vpcd.Serve(ctx, conn, chip); {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
 			return err
 		}
-		return nil
+		return errReaderWent
 	})
 	c.Flags().StringVar(&file, "key", "", "the door key's file, as `tombolo doorkey new` makes it: halo and keycard with --simulated, or phone")
 	c.Flags().StringVar(&addr, "vpcd", vpcd.DefaultAddr, "where the virtual reader listens")

@@ -39,38 +39,45 @@ func (e *env) hwList() *cobra.Command {
 		if lines {
 			return e.listLines()
 		}
-		devices, problems := attached.List(c.Context())
-		var rows []deviceJSON
-		for _, kind := range attached.Kinds() {
-			for _, d := range devices {
-				if d.Kind == kind {
-					rows = append(rows, deviceJSON{Kind: kind, Name: d.Name, What: d.What, Wiring: d.Wiring})
-				}
-			}
-			for _, p := range problems {
-				if p.Kind == kind {
-					rows = append(rows, deviceJSON{Kind: kind, Error: p.Err.Error()})
-				}
-			}
-		}
-		if e.json {
-			return table(e, rows, "", nil, nil)
-		}
-		if err := table(e, slices.DeleteFunc(slices.Clone(rows), func(d deviceJSON) bool { return d.Error != "" }),
-			"Nothing is attached that a gateway could use.", []string{"KIND", "NAME", "WHAT", "IN GATEWAY.TOML"}, func(d deviceJSON) []string {
-				return []string{string(d.Kind), d.Name, d.What, d.Wiring}
-			}); err != nil {
-			return err
-		}
-		for _, d := range rows {
-			if d.Error != "" {
-				e.warn("%s: %s", d.Kind, d.Error)
-			}
-		}
-		return nil
+		return e.printDevices(listed(attached.List(c.Context())))
 	})
 	c.Flags().BoolVar(&lines, "lines", false, "the GPIO lines one by one: pin, name and who holds them")
 	return c
+}
+
+// listed puts what could not be listed to its kind.
+func listed(devices []attached.Device, problems []attached.Problem) (rows []deviceJSON) {
+	for _, kind := range attached.Kinds() {
+		for _, d := range devices {
+			if d.Kind == kind {
+				rows = append(rows, deviceJSON{Kind: kind, Name: d.Name, What: d.What, Wiring: d.Wiring})
+			}
+		}
+		for _, p := range problems {
+			if p.Kind == kind {
+				rows = append(rows, deviceJSON{Kind: kind, Error: p.Err.Error()})
+			}
+		}
+	}
+	return rows
+}
+
+func (e *env) printDevices(rows []deviceJSON) error {
+	if e.json {
+		return table(e, rows, "", nil, nil)
+	}
+	found := slices.DeleteFunc(slices.Clone(rows), func(d deviceJSON) bool { return d.Error != "" })
+	if err := table(e, found, "Nothing is attached that a gateway could use.", []string{"KIND", "NAME", "WHAT", "IN GATEWAY.TOML"}, func(d deviceJSON) []string {
+		return []string{string(d.Kind), d.Name, d.What, d.Wiring}
+	}); err != nil {
+		return err
+	}
+	for _, d := range rows {
+		if d.Error != "" {
+			e.warn("%s: %s", d.Kind, d.Error)
+		}
+	}
+	return nil
 }
 
 func (e *env) listLines() error {

@@ -24,7 +24,9 @@ func (e *env) hwDrive() *cobra.Command {
 		if err != nil {
 			return fmt.Errorf("%w; it is the socket of [sim] in gateway.toml, and the daemon, `hw watch` or `hw test` has to run", err)
 		}
-		_, err = board.Do(cmd)
+		if _, err = board.Do(cmd); errors.Is(err, sim.ErrRefused) {
+			err = fmt.Errorf("%w (inputs are named as `tombolo hw watch` prints them: front/contact, front/rex, fire; a supervised one by the number of its channel)", err)
+		}
 		return errors.Join(err, board.Close())
 	})
 	c.Flags().StringVar(&socket, "sim", "", "the socket of [sim] in the gateway's wiring")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,14 +46,14 @@ func readWiring(path string) (*wiring.Wiring, error) {
 type seen struct {
 	Time  stamp  `json:"time"`
 	Where string `json:"where"` // "front/contact", "front/reader", "front/reader/out", "fire"
-	Kind  string `json:"kind"`  // "input", "code", "card", "key", "unread", "fault"
+	Kind  string `json:"kind"`  // "input", "code", "card", "key", "unread", "fault", "fault over"
 	What  string `json:"what"`
+	State string `json:"state,omitempty"` // of an input: "normal", "active", "cut", "shorted"
 
 	door  string
 	exit  bool
 	input panel.Input
 	line  door.Line
-	start bool
 }
 
 // onlooker hears of a gateway's hardware in place of a controller: it decides
@@ -111,15 +112,48 @@ func (o *onlooker) Input(_ context.Context, name string, input panel.Input, line
 	if name != "" {
 		where = name + "/" + where
 	}
-	what := line.String()
+	what := inputSays(input, line)
 	if start {
 		what += ", to begin with"
 	}
-	return o.see(seen{Where: where, What: what, door: name, input: input, line: line, start: start, Kind: "input"})
+	return o.see(seen{Where: where, What: what, State: line.String(), door: name, input: input, line: line, Kind: "input"})
 }
 
 func (o *onlooker) Fault(_ context.Context, part, what string, cleared bool) error {
+	// Parts are named as records name them, "door/front/contact" and "input/fire".
+	part = strings.TrimPrefix(strings.TrimPrefix(part, "door/"), "input/")
+	if cleared {
+		return o.see(seen{Where: part, What: what, Kind: "fault over"})
+	}
 	return o.see(seen{Where: part, What: what, Kind: "fault"})
+}
+
+// inputStates are an input's normal and active, as who stands before it sees them.
+var inputStates = map[panel.Input][2]string{
+	panel.Contact: {"closed", "open"}, panel.Rex: {"not pressed", "pressed"}, panel.Tamper: {"closed", "open"},
+	panel.Fire: {"no fire", "fire"}, panel.Mains: {"mains power", "mains power has failed"}, panel.Battery: {"charged", "low"},
+}
+
+// inputSays is what an input says, in words.
+func inputSays(input panel.Input, line door.Line) string {
+	switch words, ok := inputStates[input]; {
+	case line == door.LineCut:
+		return "its cable is cut"
+	case line == door.LineShorted:
+		return "its cable is shorted"
+	case ok:
+		return words[line]
+	}
+	return line.String()
+}
+
+// words is one line of `hw watch`.
+func (s seen) words() string {
+	what := s.What
+	if s.Kind == "fault" {
+		what = "FAULT: " + what
+	}
+	return fmt.Sprintf("%s  %-18s  %s\n", time.Time(s.Time).Format("15:04:05.000"), s.Where, what)
 }
 
 func (e *env) hwWatch() *cobra.Command {
@@ -129,15 +163,22 @@ func (e *env) hwWatch() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		var failed error
+		ctx, stop := context.WithCancelCause(c.Context())
+		defer stop(nil)
 		o := &onlooker{now: e.Now, tell: func(s seen) {
-			failed = errors.Join(failed, e.print(s, "%s  %-22s %s\n", time.Time(s.Time).Format("15:04:05.000"), s.Where, s.What))
+			if err := e.print(s, "%s", s.words()); err != nil {
+				stop(err) // whoever read it has gone
+			}
 		}}
-		return errors.Join(e.onBench(c.Context(), w, o, func(ctx context.Context, _ *gateway.Bench) error {
+		err = e.onBench(ctx, w, o, func(ctx context.Context, _ *gateway.Bench) error {
 			e.note("watching %s; interrupt to end", config)
 			<-ctx.Done()
 			return nil
-		}), failed)
+		})
+		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+			err = errors.Join(cause, err)
+		}
+		return err
 	})
 	wiringFlag(c, &config)
 	return c
@@ -146,8 +187,13 @@ func (e *env) hwWatch() *cobra.Command {
 // onBench runs the hardware of a wiring with somebody else than a controller
 // hearing of it, while do runs.
 func (e *env) onBench(ctx context.Context, w *wiring.Wiring, to gateway.Doors, do func(context.Context, *gateway.Bench) error) error {
-	level := slog.LevelError
-	log := slog.New(slog.NewTextHandler(e.Err, &slog.HandlerOptions{Level: level}))
+	// Why a card or a code is refused stands there only.
+	log := slog.New(slog.NewTextHandler(e.Err, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+			return slog.Attr{}
+		}
+		return a
+	}}))
 	b, err := gateway.OpenBench(gateway.BenchConfig{Wiring: w, Log: log})
 	if errors.Is(err, folder.ErrLocked) {
 		return fmt.Errorf("a tombolod runs on %s and holds the hardware: stop it first (systemctl stop tombolod), or read `tombolo log --follow`", w.Data)
@@ -158,7 +204,9 @@ func (e *env) onBench(ctx context.Context, w *wiring.Wiring, to gateway.Doors, d
 	if w.Sim.Socket != "" {
 		e.note("the simulated board listens on %[1]s: tombolo hw drive --sim %[1]s …", w.Sim.Socket)
 	}
+	outer := ctx
 	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	ran := make(chan error, 1)
 	go func() { ran <- b.Run(ctx, to) }()
 	select {
@@ -172,9 +220,18 @@ func (e *env) onBench(ctx context.Context, w *wiring.Wiring, to gateway.Doors, d
 	select {
 	case err = <-did:
 		stop()
+		if outer.Err() != nil && errors.Is(err, context.Canceled) {
+			err = errBenchInterrupted
+		}
 		return errors.Join(err, <-ran, b.Close())
 	case err = <-ran:
 		stop()
-		return errors.Join(err, <-did, b.Close())
+		if other := <-did; !errors.Is(other, context.Canceled) {
+			err = errors.Join(err, other)
+		}
+		return errors.Join(err, b.Close())
 	}
 }
+
+// errBenchInterrupted is told by what was not done to its end.
+var errBenchInterrupted = errors.New("interrupted before the end; every output was let go")

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,12 +35,13 @@ func TestMain(m *testing.M) {
 			e := &env{Now: testNow, Sleep: sleep, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 			os.Exit(e.run(context.Background(), os.Args[1:]))
 		},
-		"wallet":   tool(walletTool),
-		"keystore": tool(keystoreTool),
-		"gateway":  tool(gatewayTool),
-		"flip":     tool(flipTool),
-		"incident": tool(incidentTool),
-		"forget":   tool(forgetTool),
+		"tombolo-main": main, // as it is, with its signals and the machine's clock
+		"wallet":       tool(walletTool),
+		"keystore":     tool(keystoreTool),
+		"gateway":      tool(gatewayTool),
+		"flip":         tool(flipTool),
+		"incident":     tool(incidentTool),
+		"forget":       tool(forgetTool),
 	})
 }
 
@@ -64,16 +66,20 @@ func tool(run func(args []string) error) func() {
 // walletTool is some wallet: it answers eth_signTypedData_v4 for the private key
 // with that small number, by go-ethereum's own reading of the JSON.
 func walletTool(args []string) error {
-	key, err := crypto.HexToECDSA(fmt.Sprintf("%064s", args[0]))
-	if err != nil {
-		return err
-	}
 	text, err := os.ReadFile(args[1])
 	if err != nil {
 		return err
 	}
+	return walletSigns(args[0], text, os.Stdout)
+}
+
+func walletSigns(number string, typedData []byte, out io.Writer) error {
+	key, err := crypto.HexToECDSA(fmt.Sprintf("%064s", number))
+	if err != nil {
+		return err
+	}
 	var data apitypes.TypedData
-	if err := json.Unmarshal(text, &data); err != nil {
+	if err := json.Unmarshal(typedData, &data); err != nil {
 		return err
 	}
 	digest, _, err := apitypes.TypedDataAndHash(data)
@@ -85,7 +91,7 @@ func walletTool(args []string) error {
 		return err
 	}
 	sig[64] += 27
-	_, err = fmt.Printf("0x%x\n", sig)
+	_, err = fmt.Fprintf(out, "0x%x\n", sig)
 	return err
 }
 

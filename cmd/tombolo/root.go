@@ -104,10 +104,10 @@ func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 			}
 			hint := ""
 			c.SuggestionsMinimumDistance = 2
-			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = fmt.Sprintf("; did you mean %q?", near[0])
-			} else if whole := verbsOf(c, args[0]); whole != "" {
+			if whole := verbsOf(c, args[0]); whole != "" {
 				hint = "; did you mean " + whole + "?"
+			} else if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = fmt.Sprintf("; did you mean %q?", near[0])
 			}
 			return usage("unknown command %q%s", c.CommandPath()+" "+args[0], hint)
 		},

@@ -51,8 +51,8 @@ func (w *walletFlags) answer() ([]byte, error) {
 	return b, nil
 }
 
-// open decrypts the keystore.
-func (w *walletFlags) open(e *env) (*ecdsa.PrivateKey, error) {
+// read reads the keystore, which stays closed.
+func (w *walletFlags) read() (*keystoreFile, error) {
 	text, err := folder.ReadFile(w.keystore, maxKeystore)
 	if err != nil {
 		return nil, err
@@ -60,6 +60,15 @@ func (w *walletFlags) open(e *env) (*ecdsa.PrivateKey, error) {
 	k, err := parseKeystore(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", w.keystore, err)
+	}
+	return k, nil
+}
+
+// open decrypts the keystore.
+func (w *walletFlags) open(e *env) (*ecdsa.PrivateKey, error) {
+	k, err := w.read()
+	if err != nil {
+		return nil, err
 	}
 	password, err := w.ask(e)
 	if err != nil {

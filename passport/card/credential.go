@@ -26,7 +26,8 @@ var (
 // Credential is by whose word a gateway is one of the community's, in two
 // links, each an Ed25519 signature by a key that writes a ledger: the issuer's
 // word for the node's steward, and the steward's for the gateway. It has no
-// end: to check it takes no clock, and it goes with the issuer or the steward.
+// end: to check it takes no clock, and it goes with the issuer alone, as a phone
+// knows no node's charter.
 //
 // Its binary form is what phone.md calls by these names, in this order:
 //

@@ -126,6 +126,35 @@ func TestBent(t *testing.T) {
 	})
 }
 
+// TestGreedyPhone: a card that has every applet and whatever a phone says before
+// PROVE, and gives nothing at once, takes the most commands that there can be.
+func TestGreedyPhone(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, "isla", "gw1")
+	p := doorKey(t).Key().Point
+	for _, more := range [][]byte{{0x61, 0x24}, {0x6c, 0x24}} {
+		n := 0
+		var command []byte
+		a, err := w.tap(t, via(func(c []byte) ([]byte, error) {
+			if n++; n%4 == 1 {
+				command = slices.Clone(c)
+			}
+			switch {
+			case n%4 != 0:
+				return more, nil
+			case command[1] == 0xa4 && command[5] == 0xf0:
+				return append(append([]byte{1}, p[:]...), 0x90, 0x00), nil
+			case command[1] == 0xa4 || ins(command) == hello:
+				return []byte{0x90, 0x00}, nil
+			}
+			return []byte{0x69, 0x85}, nil
+		}))
+		if refused, ok := errors.AsType[*card.StatusError](err); !ok || refused.SW != 0x6985 || n != mostTap {
+			t.Errorf("%x: %+v, %v after %d commands", more, a, err, n)
+		}
+	}
+}
+
 // TestGreedy: a card that has every applet, announces ever more and then refuses.
 func TestGreedy(t *testing.T) {
 	t.Parallel()

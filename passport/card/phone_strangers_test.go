@@ -2,11 +2,14 @@ package card_test
 
 import (
 	"bytes"
+	"crypto/elliptic"
 	"errors"
 	"fmt"
+	"math/big"
 	"strings"
 	"testing"
 
+	"tombolo/passport"
 	"tombolo/passport/card"
 	"tombolo/passport/card/soft"
 )
@@ -47,6 +50,22 @@ var strangers = []struct {
 	{name: "another time", send: func(c []byte) []byte { return flip(c, prove, 168) }},
 	{name: "no reader key", send: func(c []byte) []byte { return zero(c, prove, 32, 65) }},
 	{name: "no signature", send: func(c []byte) []byte { return zero(c, prove, 169, 233) }},
+	{name: "a phone whose key fails", change: func(_ *town, p *soft.PhoneConfig) { p.Key = new(passport.SoftKey) }},
+	{name: "a reader key off the curve", send: func(c []byte) []byte { return offCurve(c, prove, 32) }},
+	{name: "an ephemeral key off the curve", send: func(c []byte) []byte { return offCurve(c, hello, 0) }},
+	{name: "an ephemeral key in another form", send: func(c []byte) []byte {
+		if ins(c) == hello {
+			c[5] = 4
+		}
+		return c
+	}},
+	{name: "the other s of the reader key's signature", send: func(c []byte) []byte {
+		if ins(c) == prove {
+			s := c[5+201 : 5+233]
+			new(big.Int).Sub(elliptic.P256().Params().N, new(big.Int).SetBytes(s)).FillBytes(s)
+		}
+		return c
+	}},
 	{name: "no ephemeral key", send: func(c []byte) []byte { return zero(c, hello, 0, 33) }},
 	{name: "another ephemeral key", send: func(c []byte) []byte { return flip(c, hello, 0) }},
 	{name: "another community on the way", send: func(c []byte) []byte { return flip(c, hello, 33) }},
@@ -64,6 +83,15 @@ func flip(c []byte, of byte, at int) []byte {
 			at += len(c) - 5
 		}
 		c[5+at] ^= 1
+	}
+	return c
+}
+
+// offCurve puts a point there whose x is below the field's prime, and of no point.
+func offCurve(c []byte, of byte, at int) []byte {
+	c = zero(c, of, at, at+33)
+	if ins(c) == of {
+		c[5+at], c[5+at+32] = 2, 1
 	}
 	return c
 }

@@ -229,8 +229,11 @@ func TestPhoneMistakes(t *testing.T) {
 	asked := 0
 	a := w.asker(seeded(t), &asked)
 	a.Identity = nil
-	if _, err := card.Tap(over, a); !errors.Is(err, card.ErrUnknown) || errors.Is(err, card.ErrStranger) || asked != 0 {
+	if _, err := card.Tap(over, a); !errors.Is(err, card.ErrUnknown) || !errors.Is(err, card.ErrUnasked) || errors.Is(err, card.ErrStranger) || asked != 0 {
 		t.Errorf("without an identity: %v, %d challenges", err, asked)
+	}
+	if _, err := w.tap(t, via(func([]byte) ([]byte, error) { return []byte{0x6a, 0x82}, nil })); !errors.Is(err, card.ErrUnknown) || errors.Is(err, card.ErrUnasked) {
+		t.Errorf("nothing there, with an identity: %v", err)
 	}
 	for _, x := range over.said {
 		if bytes.Contains(x[0], []byte("TOMBOLO")) {
@@ -291,13 +294,6 @@ func TestPhoneEnrol(t *testing.T) {
 	if err != nil || info.Key != key || info.Version != "1" || !errors.Is(info.Genuine, card.ErrNoProof) {
 		t.Fatalf("%+v, %v", info, err)
 	}
-	sig, err := card.Possess(phone, info.Key, digest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := key.Verify(passport.PossessionChallenge(digest), sig); err != nil {
-		t.Error(err)
-	}
 	other, err := passport.GenerateSoftKey(passport.KindPhone, seeded(t))
 	if err != nil {
 		t.Fatal(err)
@@ -305,8 +301,103 @@ func TestPhoneEnrol(t *testing.T) {
 	if _, err := card.Possess(phone, other.Key(), digest); !errors.Is(err, card.ErrOtherCard) {
 		t.Errorf("another phone: %v", err)
 	}
-	enrolling = false
-	if _, err := card.Possess(phone, key, digest); !errors.Is(err, card.ErrNotEnrolling) {
-		t.Errorf("afterwards: %v", err)
+	sig, err := card.Possess(phone, info.Key, digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := key.Verify(passport.PossessionChallenge(digest), sig); err != nil {
+		t.Error(err)
+	}
+	for _, enrolling = range []bool{true, false} {
+		if _, err := card.Possess(phone, key, digest); !errors.Is(err, card.ErrNotEnrolling) {
+			t.Errorf("a second consent to one wish (still there: %v): %v", enrolling, err)
+		}
+		if _, err := card.Identify(phone, card.MakersRoots(), seeded(t)); !errors.Is(err, card.ErrNotEnrolling) {
+			t.Errorf("it says who it is after it consented (wish still there: %v): %v", enrolling, err)
+		}
+	}
+	enrolling = true
+	if _, err := card.Possess(phone, key, digest); err != nil {
+		t.Errorf("asked again: %v", err)
+	}
+}
+
+// TestPhoneEnrolDuringTap: enrolment leaves a session as it is, and needs none.
+func TestPhoneEnrolDuringTap(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, "isla", "gw1")
+	phone := w.phone(t, true)
+	show := []byte{0x80, point, 0, 0, 0}
+	over := &wire{Transceiver: phone}
+	over.response = func(_ int, c, r []byte) []byte {
+		if len(r) == 36 || ins(c) == hello {
+			if sw := transmit(t, phone, show); sw != 0x9000 {
+				t.Errorf("POINT after %x: %04X", c[:2], sw)
+			}
+		}
+		return r
+	}
+	a, err := w.tap(t, over)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.opens(t, a)
+	if sw := transmit(t, phone, []byte{0x80, 0x12, 0, 0}); sw != 0x6d00 {
+		t.Errorf("%04X", sw)
+	}
+	if sw := transmit(t, phone, show); sw != 0x9000 {
+		t.Errorf("POINT after a refusal: %04X", sw)
+	}
+}
+
+// TestPhoneHome: at its home a phone believes the gateway that its person has
+// marked, whoever vouches for it, and no other.
+func TestPhoneHome(t *testing.T) {
+	t.Parallel()
+	w := newTown(t, "isla", "gw1")
+	mark := soft.Home{Gateway: w.credential.Gateway, Reader: w.credential.Reader}
+	marked := []soft.Home{{Gateway: [32]byte{1}, Reader: mark.Reader}, mark}
+	anothersKey := func(w *town) {
+		w.reader = p256(t, "a thief's")
+		w.credential.Reader = readerPoint(t, w.reader)
+		w.sign()
+	}
+	for _, c := range []struct {
+		name   string
+		homes  []soft.Home
+		change func(w *town)
+		send   func(c []byte) []byte
+		opens  bool
+	}{
+		{name: "its issuer is retired", homes: marked, opens: true},
+		{name: "nobody vouches for it", homes: marked, opens: true, change: func(w *town) {
+			w.credential.Issuer, w.credential.Steward, w.credential.NodeSig, w.credential.GatewaySig = [32]byte{}, [32]byte{}, [64]byte{}, [64]byte{}
+		}},
+		{name: "without the mark"},
+		{name: "another community", homes: marked, change: func(w *town) { w.credential.Community[0] ^= 1; w.sign() }},
+		{name: "another gateway with its reader key", homes: marked, change: func(w *town) { w.credential.Gateway[0] ^= 1; w.sign() }},
+		{name: "another reader key", homes: marked, change: anothersKey},
+		{name: "another's signature for its reader key", homes: marked, change: anothersKey, send: func(c []byte) []byte {
+			if ins(c) == prove {
+				copy(c[5+32:], mark.Reader[:])
+			}
+			return c
+		}},
+	} {
+		w := newTown(t, "isla", "gw1")
+		cfg := soft.PhoneConfig{Key: doorKey(t), Community: w.credential.Community, Issuers: [][32]byte{{9}}, Homes: c.homes, Rand: seeded(t)}
+		over := &wire{Transceiver: soft.NewPhone(cfg)}
+		if c.change != nil {
+			c.change(w)
+		}
+		if c.send != nil {
+			over.command = func(_ int, b []byte) []byte { return c.send(b) }
+		}
+		switch a, err := w.tap(t, over); {
+		case c.opens && err == nil:
+			w.opens(t, a)
+		case c.opens, !errors.Is(err, card.ErrStranger):
+			t.Errorf("%s: %v", c.name, err)
+		}
 	}
 }

@@ -40,6 +40,7 @@ type session struct {
 	phoneEphemeral, gatewayEphemeral     [32]byte
 	noise                                [113]byte
 	community, node, knows               [32]byte // knows: the issuer that the phone does
+	home                                 bool     // the phone's person has marked the gateway
 	door                                 string
 	time                                 uint64
 	outcome                              string // "opens" or "stranger"
@@ -50,7 +51,7 @@ func secret(name string) [32]byte { return sha256.Sum256([]byte("tombolo test ve
 func sessions() []session {
 	noise := secret("noise")
 	var out []session
-	for i, name := range []string{"a tap", "a tap without a clock", "a phone that does not know the issuer"} {
+	for i, name := range []string{"a tap", "a tap without a clock", "a phone that does not know the issuer", "at home, where the phone does not know the issuer"} {
 		s := session{
 			name: name, issuerSeed: secret("issuer"), stewardSeed: secret("steward"), gatewaySeed: secret("gateway"),
 			readerPrivate: secret("reader"), doorPrivate: secret("door key"),
@@ -68,6 +69,9 @@ func sessions() []session {
 		case 2:
 			s.knows = secret("another issuer")
 			s.outcome = "stranger"
+		case 3:
+			s.knows = secret("another issuer")
+			s.home = true
 		}
 		out = append(out, s)
 	}
@@ -82,6 +86,7 @@ func readSession(t *testing.T, c *vectors.Case) session {
 		phoneEphemeral: c.Hex32(t, "phone_ephemeral"), gatewayEphemeral: c.Hex32(t, "gateway_ephemeral"), noise: [113]byte(c.Hex(t, "noise")),
 		community: c.Hex32(t, "community"), node: c.Hex32(t, "node"), knows: c.Hex32(t, "knows"),
 		door: c.Text(t, "door_slug"), time: c.Uint(t, "time_s"), outcome: c.Text(t, "outcome"),
+		home: c.Text(t, "marked") == "yes",
 	}
 }
 
@@ -152,7 +157,11 @@ func (s session) run(t *testing.T) []value {
 		Gateway: edPublic(w.gateway), Reader: readerPoint(t, reader)}
 	w.sign()
 	door := softKey(t, s.doorPrivate)
-	over := &wire{Transceiver: soft.NewPhone(soft.PhoneConfig{Key: door, Community: s.community, Issuers: [][32]byte{s.knows},
+	marked, homes := "no", []soft.Home(nil)
+	if s.home {
+		marked, homes = "yes", []soft.Home{{Gateway: w.credential.Gateway, Reader: w.credential.Reader}}
+	}
+	over := &wire{Transceiver: soft.NewPhone(soft.PhoneConfig{Key: door, Community: s.community, Issuers: [][32]byte{s.knows}, Homes: homes,
 		Rand: bytes.NewReader(append(s.phoneEphemeral[:], s.noise[:]...))})}
 	asked := 0
 	a := w.asker(bytes.NewReader(s.gatewayEphemeral[:]), &asked)
@@ -209,6 +218,7 @@ func (s session) run(t *testing.T) []value {
 		one("phone_ephemeral", s.phoneEphemeral[:], "P-256, private half of E_p"), one("gateway_ephemeral", s.gatewayEphemeral[:], "P-256, private half of E_g"),
 		one("noise", s.noise[:], "what a stranger gets"),
 		one("knows", s.knows[:], "the issuer that the phone knows in this community"),
+		{key: "marked", text: marked},
 		one("community", s.community[:], ""), one("node", s.node[:], ""),
 		{key: "door_slug", text: s.door}, one("door", w.door[:], "passport.DoorTarget"), {key: "time_s", text: strconv.FormatUint(s.time, 10)},
 		one("issuer", c.Issuer[:], ""), one("steward", c.Steward[:], ""), one("gateway", c.Gateway[:], ""), one("reader", c.Reader[:], ""),
@@ -284,10 +294,10 @@ func TestPhoneVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i, c := range vectors.Load(t, "phone.txt", 4) {
+	for i, c := range vectors.Load(t, "phone.txt", 5) {
 		t.Run(c.Name, func(t *testing.T) {
 			var values []value
-			if i < 3 {
+			if i < 4 {
 				values = readSession(t, c).run(t)
 			} else {
 				values = enrolment(t, c.Hex32(t, "door_private"), c.Hex32(t, "digest"))

@@ -30,6 +30,10 @@ type Answer struct {
 // own: a mistake of the program.
 var ErrAsker = errors.New("the challenge is not for this gateway and door: report this as a defect")
 
+// ErrUnasked stands beside [ErrUnknown] where the gateway has no Identity: it may
+// have been a phone.
+var ErrUnasked = errors.New("phones were not asked, for want of a credential to show them: `tombolod check` says what is missing")
+
 // fresh makes a challenge of a random nonce.
 func (a Asker) fresh() (passport.Challenge, error) {
 	var nonce [32]byte
@@ -44,14 +48,17 @@ func (a Asker) fresh() (passport.Challenge, error) {
 }
 
 // Tap finds out what the card is and has it answer a fresh challenge. It
-// returns an error that wraps [ErrGone], [ErrUnknown], [ErrAnswer], a
-// [*StatusError], [ErrAsker], or the Transceiver's or Rand's own.
+// returns an error that wraps [ErrGone], [ErrUnknown] (with [ErrUnasked] where it
+// is so), [ErrAnswer], a [*StatusError], [ErrAsker], or the Transceiver's or Rand's own.
 func Tap(t Transceiver, a Asker) (answer Answer, err error) {
 	err = ask(t, func(ap applet) bool { return ap.kind != passport.KindPhone || a.Identity != nil },
 		func(ap applet, selected []byte) error {
 			answer, err = ap.tap(t, selected, a)
 			return err
 		})
+	if errors.Is(err, ErrUnknown) && a.Identity == nil {
+		err = fmt.Errorf("%w; %w", err, ErrUnasked)
+	}
 	if err != nil {
 		return Answer{}, err
 	}

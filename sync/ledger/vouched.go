@@ -31,8 +31,9 @@ func (b *NodeVouched) check() error {
 }
 
 // GatewayVouched is a steward's word for the key that a gateway proves itself to
-// phones with: its author key's signature over card.GatewayLinkPreimage. It is
-// void where the gateway was removed.
+// phones with: its author key's signature over card.GatewayLinkPreimage. Phones
+// know no node's ledger: neither the gateway's removal nor the steward's
+// retirement reaches them, only the issuer's (package passport/card, phone.md §8).
 type GatewayVouched struct {
 	_         struct{} `cbor:",toarray"`
 	Gateway   [32]byte // its signing key

@@ -7,7 +7,7 @@
 // [Folder.Import]. [Folder.Author] writes, [Folder.Counted] reads what counts by
 // the charters, [Folder.Export] and [Folder.Import] carry ledgers as files.
 //
-// A gateway proves itself to phones with [Folder.Identity], made of what
+// A gateway proves itself to phones with [Folder.Vouched], made of what
 // [Folder.VouchNode] and [Folder.VouchGateway] had issuer and steward write.
 //
 // Import is where rights are judged: package store takes in whatever verifies,

@@ -14,23 +14,30 @@ import (
 	"tombolo/sync/store"
 )
 
-// ErrUnvouched says that a gateway has nothing to prove itself to phones with;
-// whatever wraps it says what is missing, and who can mend it.
+// ErrUnvouched says that what a gateway proves itself to phones with is not in
+// order; whatever wraps it says what is missing, and who can mend it.
 var ErrUnvouched = errors.New("phones cannot be used")
 
-// Identity is what this gateway proves itself to phones with; nil, without an
-// error, as long as a link is missing: [Folder.Vouched] says which. The first
-// call reads the ledgers from their beginning, later ones what has been added.
-func (f *Folder) Identity() (*card.Identity, error) {
-	id, err := f.Vouched()
-	if errors.Is(err, ErrUnvouched) {
-		return nil, nil
-	}
-	return id, err
-}
+// ErrRetired says that there is a credential, but by a key that a charter has
+// retired since. It wraps [ErrUnvouched].
+var ErrRetired error = retired{}
 
-// Vouched is Identity with an [ErrUnvouched] in place of nil. Of several
-// credentials it is the oldest: most phones know its issuer.
+type retired struct{}
+
+func (retired) Error() string { return "not every phone believes this gateway any more" }
+
+func (retired) Unwrap() error { return ErrUnvouched }
+
+// Vouched is what this gateway proves itself to phones with; without it they
+// are not asked. Of several credentials it is one whose issuer and steward the
+// newest charters name, and of these the oldest: most phones know its issuer. A
+// credential of retired keys is better than none, as the judges are the phones:
+// they know no node's charter, may not have met the community's newest, and at
+// a home believe their gateway whatever the charters say; it comes with an
+// [ErrRetired]. With any other [ErrUnvouched] there is none.
+//
+// The first call reads the ledgers from their beginning, later ones what has
+// been added.
 func (f *Folder) Vouched() (*card.Identity, error) {
 	community, err := f.Community()
 	if err != nil {
@@ -46,56 +53,85 @@ func (f *Folder) Vouched() (*card.Identity, error) {
 	}
 	key, reader, err := f.Reader()
 	if errors.Is(err, ErrNoKey) {
-		return nil, unvouched("this gateway has no reader key yet: `tombolod init` makes it, with the name that the gateway has, and a new %s for a steward to approve", f.requestPath())
+		return nil, unvouched(ErrUnvouched, "this gateway has no reader key yet: `tombolod init` makes it, with the name that the gateway has, and a new %s for a steward to approve", f.requestPath())
 	}
 	if err != nil {
 		return nil, err
 	}
-	nodes, gateways, err := f.links.read(f)
+	nodes, gateways, err := f.links.read(f, community.ID(), node.ID())
 	if err != nil {
 		return nil, err
 	}
 	c := card.Credential{Community: passport.CommunityID(community.ID()), Node: passport.NodeID(node.ID()), Gateway: gateway, Reader: reader}
-	var steward [32]byte // the last one that vouched for the gateway, if no issuer did for any
+	lack := noSteward
 	for _, g := range gateways {
 		b := g.body.(*ledger.GatewayVouched)
-		if b.Gateway != gateway || b.Reader != reader || !inForce(node, ledger.Steward, g.author) {
+		if b.Gateway != gateway || b.Reader != reader {
 			continue
 		}
-		steward = g.author
-		c.Steward, c.GatewaySig = g.author, b.Signature
+		if lack == noSteward || lack == noIssuer && inForce(node, ledger.Steward, g.author) {
+			lack, c.Steward = noIssuer, g.author
+		}
 		for _, n := range nodes {
-			b := n.body.(*ledger.NodeVouched)
-			if b.Node != node.ID() || b.Steward != c.Steward || !inForce(community, ledger.Issuer, n.author) {
+			word := n.body.(*ledger.NodeVouched)
+			if word.Node != node.ID() || word.Steward != g.author {
 				continue
 			}
-			c.Issuer, c.NodeSig = n.author, b.Signature
-			if c.Verify([][32]byte{c.Issuer}) == nil {
-				return &card.Identity{Credential: c, Key: key}, nil
+			now := nothing
+			switch {
+			case !inForce(community, ledger.Issuer, n.author):
+				now = issuerRetired
+			case !inForce(node, ledger.Steward, g.author):
+				now = stewardRetired
+			}
+			if now < lack {
+				lack = now
+				c.Issuer, c.NodeSig, c.Steward, c.GatewaySig = n.author, word.Signature, g.author, b.Signature
 			}
 		}
 	}
-	if steward == [32]byte{} {
-		return nil, unvouched("no steward of node %q has vouched for this gateway's reader key: take %s to one, who answers with `tombolo gateway approve`, and import the answer here (`tombolo ledger import`)", node.Latest().Slug, f.requestPath())
+	id := &card.Identity{Credential: c, Key: key}
+	const (
+		approve  = "take %s to %s, who answers with `tombolo gateway approve`, and import the answer here (`tombolo ledger import`)"
+		register = "%s does with `tombolo node register`; import that ledger here (`tombolo ledger import`)"
+	)
+	switch lack {
+	case nothing:
+		return id, nil
+	case stewardRetired:
+		return id, unvouched(ErrRetired, "its steward %s is no longer one of node %q: "+approve, Fingerprint(c.Steward), node.Latest().Slug, f.requestPath(), "one who is")
+	case issuerRetired:
+		return id, unvouched(ErrRetired, "the issuer %s, who vouched for node %q, is no longer one of community %q: "+register, Fingerprint(c.Issuer), node.Latest().Slug, community.Latest().Slug, "one who is")
+	case noIssuer:
+		return nil, unvouched(ErrUnvouched, "no issuer of community %q has vouched for node %q and its steward %s: "+register, community.Latest().Slug, node.Latest().Slug, Fingerprint(c.Steward), "an issuer")
 	}
-	return nil, unvouched("no issuer of community %q has vouched for node %q and its steward %s: an issuer does with `tombolo node register`; import that ledger here (`tombolo ledger import`)", community.Latest().Slug, node.Latest().Slug, Fingerprint(steward))
+	return nil, unvouched(ErrUnvouched, "no steward of node %q has vouched for this gateway's reader key: "+approve, node.Latest().Slug, f.requestPath(), "one")
 }
 
-func unvouched(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrUnvouched, fmt.Sprintf(format, args...))
+// What a credential lacks, the less the better.
+const (
+	nothing        = iota
+	stewardRetired // phones do not see it, but whoever asks the node does
+	issuerRetired  // phones see it that have the community's newest charter
+	noIssuer
+	noSteward
+)
+
+func unvouched(is error, format string, args ...any) error {
+	return fmt.Errorf("%w: %s", is, fmt.Sprintf(format, args...))
 }
 
 func (f *Folder) requestPath() string { return filepath.Join(f.dir, RequestFile) }
 
-// inForce tells whether the newest charter names a key in a role. A retired
-// key's words have no date that a phone could check, so they are void.
+// inForce tells whether the newest charter names a key in a role, not as retired.
 func inForce(chain ledger.Charters, role ledger.AuthorRole, key [32]byte) bool {
 	return slices.ContainsFunc(chain.Latest().Authors, func(a ledger.Author) bool {
 		return a.Role == role && a.Key == key && !a.Retired
 	})
 }
 
-// link is a NodeVouched or a GatewayVouched as it stands in a ledger.
+// link is a NodeVouched or a GatewayVouched as it stands in a ledger, whose
+// signature is its author's.
 type link struct {
 	origin ledger.Origin
 	index  int64
@@ -113,7 +149,7 @@ type links struct {
 }
 
 // read gives the links that count, oldest first.
-func (l *links) read(f *Folder) (nodes, gateways []link, err error) {
+func (l *links) read(f *Folder, community, node ledger.CharterID) (nodes, gateways []link, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.upTo == nil {
@@ -127,7 +163,7 @@ func (l *links) read(f *Folder) (nodes, gateways []link, err error) {
 		}
 		for _, c := range counted {
 			limits[c.Origin] = c.limit
-			if err := l.follow(f, c); err != nil {
+			if err := l.follow(f, c, community, node); err != nil {
 				return nil, nil, fmt.Errorf("%v: %w", c.Origin, err)
 			}
 		}
@@ -144,8 +180,9 @@ func (l *links) read(f *Folder) (nodes, gateways []link, err error) {
 	return nodes, gateways, nil
 }
 
-// follow reads what was added to a ledger.
-func (l *links) follow(f *Folder, c countedLedger) error {
+// follow reads what was added to a ledger. A link that its author did not sign is
+// none: it is looked at this once.
+func (l *links) follow(f *Folder, c countedLedger, community, node ledger.CharterID) error {
 	for at := l.upTo[c.Origin]; at < c.limit; {
 		end := min(c.limit, at+ledger.ChunkSize)
 		var found []link
@@ -158,7 +195,7 @@ func (l *links) follow(f *Folder, c countedLedger) error {
 			if err != nil {
 				return &ledger.At{First: index, Last: index, Err: err}
 			}
-			if x != nil {
+			if x != nil && signedLink(x.body, x.author, community, node) {
 				found = append(found, *x)
 			}
 			index++

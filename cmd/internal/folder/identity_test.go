@@ -16,17 +16,25 @@ import (
 // missing asserts that phones cannot be used, and why.
 func missing(t *testing.T, g *Folder, says string) {
 	t.Helper()
-	if id, err := g.Identity(); id != nil || err != nil {
-		t.Errorf("identity %v, %v", id, err)
+	id, err := g.Vouched()
+	if id != nil || !errors.Is(err, ErrUnvouched) || errors.Is(err, ErrRetired) || !strings.Contains(err.Error(), says) {
+		t.Errorf("%v, %v, want %q", id, err, says)
 	}
-	if _, err := g.Vouched(); !errors.Is(err, ErrUnvouched) || !strings.Contains(err.Error(), says) {
-		t.Errorf("%v, want %q", err, says)
+}
+
+// outdated asserts that the credential is still the one of before, and that it
+// is told why not every phone believes it.
+func outdated(t *testing.T, g *Folder, before card.Credential, says string) {
+	t.Helper()
+	id, err := g.Vouched()
+	if id == nil || id.Credential != before || !errors.Is(err, ErrRetired) || !errors.Is(err, ErrUnvouched) || !strings.Contains(err.Error(), says) {
+		t.Errorf("%v, %v, want %q", id, err, says)
 	}
 }
 
 func proves(t *testing.T, g *Folder) card.Credential {
 	t.Helper()
-	id, err := g.Identity()
+	id, err := g.Vouched()
 	if err != nil || id == nil {
 		t.Fatalf("identity %v, %v", id, err)
 	}
@@ -92,22 +100,47 @@ func TestIdentity(t *testing.T) {
 	f := found(t, "isla")
 	g := gateway(t, f, "gw1")
 	missing(t, g, "no steward of node \"casa\" has vouched")
+	signing := must(g.Public(SigningKey))
+	_, reader, err := g.Reader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim := func(by Role, community passport.CommunityID, node passport.NodeID, signing [32]byte, reader [33]byte) [64]byte {
+		return [64]byte(ed25519.Sign(must(f.Key(by)), card.GatewayLinkPreimage(community, node, signing, reader)))
+	}
+	isla, casa := passport.CommunityID(must(f.CommunityID())), passport.NodeID(must(f.NodeID()))
+	write(t, f, ledger.NodeLog,
+		&ledger.GatewayVouched{Gateway: signing, Reader: reader, Signature: [64]byte{1}},
+		&ledger.GatewayVouched{Gateway: signing, Reader: reader, Signature: claim(IssuerKey, isla, casa, signing, reader)},
+		&ledger.GatewayVouched{Gateway: signing, Reader: reader, Signature: claim(StewardKey, passport.CommunityID{1}, casa, signing, reader)},
+		&ledger.GatewayVouched{Gateway: signing, Reader: reader, Signature: claim(StewardKey, isla, passport.NodeID{1}, signing, reader)},
+		&ledger.GatewayVouched{Gateway: signing, Reader: reader, Signature: claim(StewardKey, isla, casa, [32]byte{1}, reader)},
+		&ledger.GatewayVouched{Gateway: signing, Reader: [33]byte{2}, Signature: claim(StewardKey, isla, casa, signing, [33]byte{2})})
+	news(t, f, g)
+	missing(t, g, "no steward of node \"casa\" has vouched")
 	vouchGateway(t, f, g)
 	news(t, f, g)
 	missing(t, g, "no issuer of community \"isla\" has vouched for node \"casa\"")
 
-	// A word that an issuer did not sign, and one for another node.
+	// Words that are not the issuer's, and some for others; then they do not keep
+	// it from giving its own.
 	steward := must(f.Public(StewardKey))
 	node := must(f.NodeID())
+	word := func(by Role, community passport.CommunityID, node ledger.CharterID, steward [32]byte) [64]byte {
+		return [64]byte(ed25519.Sign(must(f.Key(by)), card.NodeLinkPreimage(community, passport.NodeID(node), steward)))
+	}
+	other := ledger.CharterID{1}
 	write(t, f, ledger.CommunityLog,
 		&ledger.NodeVouched{Node: node, Steward: steward, Signature: [64]byte{1}},
-		&ledger.NodeVouched{Node: ledger.CharterID{1}, Steward: steward, Signature: [64]byte{1}})
+		&ledger.NodeVouched{Node: node, Steward: steward, Signature: word(StewardKey, isla, node, steward)},
+		&ledger.NodeVouched{Node: node, Steward: steward, Signature: word(IssuerKey, passport.CommunityID{1}, node, steward)},
+		&ledger.NodeVouched{Node: node, Steward: steward, Signature: word(IssuerKey, isla, other, steward)},
+		&ledger.NodeVouched{Node: node, Steward: steward, Signature: word(IssuerKey, isla, node, [32]byte{1})},
+		&ledger.NodeVouched{Node: node, Steward: [32]byte{1}, Signature: word(IssuerKey, isla, node, [32]byte{1})},
+		&ledger.NodeVouched{Node: other, Steward: steward, Signature: word(IssuerKey, isla, other, steward)})
 	news(t, f, g)
 	missing(t, g, "no issuer")
-
-	issuer := must(f.Key(IssuerKey))
-	word := card.NodeLinkPreimage(passport.CommunityID(must(f.CommunityID())), passport.NodeID(node), steward)
-	write(t, f, ledger.CommunityLog, &ledger.NodeVouched{Node: node, Steward: steward, Signature: [64]byte(ed25519.Sign(issuer, word))})
+	vouchNode(t, f)
 	var more []ledger.Body
 	for n := range 2 * ledger.ChunkSize {
 		more = append(more, admit(uint64(n+1)))
@@ -119,7 +152,25 @@ func TestIdentity(t *testing.T) {
 		t.Error("it changes")
 	}
 
-	// Another reader key waits for another approval.
+	// Removed, its doors go on, and so does what phones are shown.
+	write(t, f, ledger.NodeLog, &ledger.GatewayRemoved{Gateway: "gw1", Signing: must(g.Public(SigningKey)), Why: "moved"})
+	if _, err := g.Import(bytes.NewReader(export(t, f, ledger.CommunityLog, ledger.NodeLog)), true, nil); err != nil {
+		t.Fatal(err)
+	}
+	if again := proves(t, g); again != first {
+		t.Error("it changes with a removal")
+	}
+}
+
+// TestIdentityOfAnotherReaderKey: it waits for another approval.
+func TestIdentityOfAnotherReaderKey(t *testing.T) {
+	t.Parallel()
+	f := found(t, "isla")
+	g := gateway(t, f, "gw1")
+	vouchGateway(t, f, g)
+	vouchNode(t, f)
+	news(t, f, g)
+	first := proves(t, g)
 	if err := os.Remove(file(t, g, "keys/reader.pem")); err != nil {
 		t.Fatal(err)
 	}
@@ -133,8 +184,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// TestIdentityAfterRetiring: a retired issuer's or steward's word is void, and a
-// successor's takes its place.
+// TestIdentityAfterRetiring: with a retired issuer's or steward's word a gateway
+// goes on, and says so, until a successor's takes its place.
 func TestIdentityAfterRetiring(t *testing.T) {
 	t.Parallel()
 	f := found(t, "isla")
@@ -150,17 +201,19 @@ func TestIdentityAfterRetiring(t *testing.T) {
 		says  string
 		again func(*testing.T)
 	}{
-		{(*Folder).Community, IssuerKey, "no issuer", func(t *testing.T) { vouchNode(t, f) }},
-		{(*Folder).Node, StewardKey, "no steward", func(t *testing.T) { vouchGateway(t, f, g); vouchNode(t, f) }},
+		{(*Folder).Community, IssuerKey, "no longer one of community \"isla\"", func(t *testing.T) { vouchNode(t, f) }},
+		{(*Folder).Node, StewardKey, "no longer one of node \"casa\"", func(t *testing.T) { vouchGateway(t, f, g); vouchNode(t, f) }},
 	} {
 		succeed(t, f, must(c.chain(f)), c.key)
 		news(t, f, g)
-		missing(t, g, c.says)
+		outdated(t, g, before, c.says)
 		c.again(t)
 		news(t, f, g)
-		if after := proves(t, g); after == before || after.Reader != before.Reader {
+		after := proves(t, g)
+		if after == before || after.Reader != before.Reader {
 			t.Errorf("%+v", after)
 		}
+		before = after
 	}
 }
 
@@ -203,10 +256,10 @@ func succeed(t *testing.T, f *Folder, chain ledger.Charters, role Role) {
 // before it is pinned.
 func TestIdentityOfNoGateway(t *testing.T) {
 	t.Parallel()
-	if _, err := open(t, t.TempDir()).Identity(); !errors.Is(err, ErrUnpinned) {
+	if _, err := open(t, t.TempDir()).Vouched(); !errors.Is(err, ErrUnpinned) {
 		t.Errorf("unpinned: %v", err)
 	}
-	if _, err := found(t, "isla").Identity(); !errors.Is(err, ErrNoKey) {
+	if _, err := found(t, "isla").Vouched(); !errors.Is(err, ErrNoKey) {
 		t.Errorf("a steward's: %v", err)
 	}
 }

@@ -220,8 +220,8 @@ func marshalKey(key any) ([]byte, error) {
 }
 
 // parseKey reads what marshalKey wrote, an ed25519.PrivateKey, an X25519
-// *ecdh.PrivateKey or a P-256 *ecdsa.PrivateKey, and only in the bytes in which it wrote it. No error quotes
-// the key.
+// *ecdh.PrivateKey or a P-256 *ecdsa.PrivateKey, and only in the bytes in which
+// it wrote it. No error quotes the key.
 func parseKey(text []byte) (any, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != pemType {

@@ -26,7 +26,7 @@ func (f *Folder) VouchNode(node ledger.Charters) ([]ledger.Body, error) {
 		if err != nil {
 			return nil, err
 		}
-		if b, ok := r.Body.(*ledger.NodeVouched); ok && b.Node == node.ID() && [32]byte(r.Ledger.Author) == issuer {
+		if b, ok := r.Body.(*ledger.NodeVouched); ok && b.Node == node.ID() && [32]byte(r.Ledger.Author) == issuer && signedLink(b, issuer, community, b.Node) {
 			given[b.Steward] = true
 		}
 	}
@@ -36,7 +36,7 @@ func (f *Folder) VouchNode(node ledger.Charters) ([]ledger.Body, error) {
 			continue
 		}
 		b := &ledger.NodeVouched{Node: node.ID(), Steward: a.Key}
-		b.Signature = [64]byte(ed25519.Sign(key, card.NodeLinkPreimage(passport.CommunityID(community), passport.NodeID(b.Node), b.Steward)))
+		b.Signature = [64]byte(ed25519.Sign(key, linkPreimage(b, community, b.Node)))
 		out = append(out, b)
 	}
 	return out, nil
@@ -58,16 +58,40 @@ func (f *Folder) VouchGateway(signing [32]byte, reader [33]byte) (*ledger.Gatewa
 	if err != nil {
 		return nil, err
 	}
-	steward := key.Public().(ed25519.PublicKey)
+	steward := [32]byte(key.Public().(ed25519.PublicKey))
 	for r, err := range f.Counted(ledger.NodeLog) {
 		if err != nil {
 			return nil, err
 		}
-		if b, ok := r.Body.(*ledger.GatewayVouched); ok && b.Gateway == signing && b.Reader == reader && steward.Equal(r.Ledger.Author) {
+		if b, ok := r.Body.(*ledger.GatewayVouched); ok && b.Gateway == signing && b.Reader == reader && [32]byte(r.Ledger.Author) == steward && signedLink(b, steward, community, node) {
 			return nil, nil
 		}
 	}
 	b := &ledger.GatewayVouched{Gateway: signing, Reader: reader}
-	b.Signature = [64]byte(ed25519.Sign(key, card.GatewayLinkPreimage(passport.CommunityID(community), passport.NodeID(node), signing, reader)))
+	b.Signature = [64]byte(ed25519.Sign(key, linkPreimage(b, community, node)))
 	return b, nil
+}
+
+// linkPreimage is what is signed of a NodeVouched, or of a GatewayVouched in a
+// node's ledger.
+func linkPreimage(b ledger.Body, community, node ledger.CharterID) []byte {
+	switch b := b.(type) {
+	case *ledger.NodeVouched:
+		return card.NodeLinkPreimage(passport.CommunityID(community), passport.NodeID(b.Node), b.Steward)
+	case *ledger.GatewayVouched:
+		return card.GatewayLinkPreimage(passport.CommunityID(community), passport.NodeID(node), b.Gateway, b.Reader)
+	}
+	return nil
+}
+
+// signedLink tells whether the author of a link's ledger signed the link itself.
+// The entry alone proves nothing to a phone.
+func signedLink(b ledger.Body, author [32]byte, community, node ledger.CharterID) bool {
+	switch l := b.(type) {
+	case *ledger.NodeVouched:
+		return ed25519.Verify(author[:], linkPreimage(b, community, node), l.Signature[:])
+	case *ledger.GatewayVouched:
+		return ed25519.Verify(author[:], linkPreimage(b, community, node), l.Signature[:])
+	}
+	return false
 }

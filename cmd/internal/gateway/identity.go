@@ -21,8 +21,8 @@ func takesTaps(w *wiring.Wiring) bool {
 
 // vouch keeps what this gateway proves itself to phones with up to date, until
 // ctx ends: the words of issuer and steward may arrive later than the gateway
-// starts, and lose their force with a charter. Without them phones are not asked,
-// and everything else works.
+// starts. Without them phones are not asked; words of somebody who has retired are
+// shown all the same (folder.ErrRetired), as phones may know no better.
 func (g *Gateway) vouch(ctx context.Context) error {
 	told := "?"
 	tick := time.NewTicker(vouchEvery)
