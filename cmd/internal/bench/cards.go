@@ -30,13 +30,14 @@ const (
 
 	osdpBaud       = 115200
 	osdpTurnaround = 3 * time.Millisecond
+	osdpGap        = 2 * 10 * time.Second / osdpBaud
 )
 
 // meter taps a card again and again, and keeps what the gateway took of the time
 // and what was not its own. Over PC/SC that is the card's own time and no more:
 // pcscd counts as the gateway's. Over OSDP it is what passes while the panel waits
-// for a reader's bytes: from a reply's last byte to the next command, and from the
-// APDU to the first, it is the panel that takes its time.
+// for a reader's bytes, and the gap that the line has to keep; what comes between a
+// reply's last byte and the next command beside it is the gateway's.
 type meter struct {
 	g           *gateway
 	watch       func(card.Transceiver) card.Transceiver // times an APDU, where that is done on this side
@@ -255,6 +256,11 @@ type watchedPort struct {
 }
 
 func (p *watchedPort) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	if p.asked { // the line has to be idle for two characters between messages, OSDP 2.2 §5.7
+		p.waited.add(min(time.Since(p.since), osdpGap))
+	}
+	p.mu.Unlock()
 	n, err := p.ReadWriteCloser.Write(b)
 	p.mu.Lock()
 	p.since = time.Now()
