@@ -30,8 +30,8 @@ type deskReader struct {
 
 func (r *deskReader) flags(c *cobra.Command) {
 	r.wait.Duration = strict.Duration(time.Minute)
-	c.Flags().StringVar(&r.name, "reader", "", "the PC/SC reader, or a part of its name (default the only one; `tombolo hw list` names them)")
-	c.Flags().StringVar(&r.pn532, "pn532", "", `a PN532 instead, by its bus: "i2c:/dev/i2c-1", "spi:/dev/spidev0.0" or "uart:/dev/ttyUSB0"`)
+	c.Flags().StringVar(&r.name, "reader", "", "the PC/SC reader's `NAME`, or a part of it (default the only one; see tombolo hw list)")
+	c.Flags().StringVar(&r.pn532, "pn532", "", "a PN532 instead, by its `BUS`: i2c:/dev/i2c-1, spi:/dev/spidev0.0 or uart:/dev/ttyUSB0")
 	c.Flags().Var(&r.wait, "wait", "for how long to wait for a card")
 }
 
@@ -149,6 +149,14 @@ var kindWords = map[passport.KeyKind]string{
 	passport.KindHalo: "HaLo chip", passport.KindKeycard: "Status Keycard", passport.KindPhone: "phone with the app",
 }
 
+// kindSays is what holds a key, in words.
+func kindSays(k passport.KeyKind) string {
+	if w, ok := kindWords[k]; ok {
+		return w
+	}
+	return k.String() + " key"
+}
+
 // words is the card as a person reads it.
 func (c cardJSON) words(kind passport.KeyKind) string {
 	var b strings.Builder
@@ -157,7 +165,7 @@ func (c cardJSON) words(kind passport.KeyKind) string {
 		width = max(width, len(d.Name))
 	}
 	line := func(name, value string) { fmt.Fprintf(&b, "%-*s  %s\n", width, name, value) }
-	what := kindWords[kind]
+	what := kindSays(kind)
 	if c.Version != "" {
 		what += ", applet " + c.Version
 	}

@@ -35,7 +35,7 @@ func (e *env) cardSimulate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		e.note("a %s with key %s lies on the virtual reader; interrupt this to take it away", kindWords[key.Key().Kind], key.Key().ID().String()[:16])
+		e.note("a %s with key %s lies on the virtual reader; interrupt this to take it away", kindSays(key.Key().Kind), key.Key().ID().String()[:16])
 		ctx := c.Context()
 		if hold.Duration > 0 {
 			var cancel context.CancelFunc
@@ -50,8 +50,8 @@ func (e *env) cardSimulate() *cobra.Command {
 		}
 		return errReaderWent
 	})
-	c.Flags().StringVar(&file, "key", "", "the door key's file, as `tombolo doorkey new` makes it: halo and keycard with --simulated, or phone")
-	c.Flags().StringVar(&addr, "vpcd", vpcd.DefaultAddr, "where the virtual reader listens")
+	c.Flags().StringVar(&file, "key", "", "the door key's `FILE`, as tombolo doorkey new makes it: of kind halo or keycard with --simulated, or phone")
+	c.Flags().StringVar(&addr, "vpcd", vpcd.DefaultAddr, "`ADDRESS` where the virtual reader listens")
 	c.Flags().BoolVar(&enrolling, "enrolling", false, "a phone whose owner has asked it to be enrolled")
 	c.Flags().Var(&hold, "for", "take it away after so long (default when interrupted)")
 	return need(c, "key")

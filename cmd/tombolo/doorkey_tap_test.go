@@ -195,6 +195,9 @@ func TestDoorkeyTap(t *testing.T) {
 	}{
 		{tap("--door", "side"), `has door "side" a reader of kind "sim" there`},
 		{tap("--door", "safe", "--exit"), `has door "safe" a reader of kind "sim" there`},
+		// Nor does anybody else get at its hardware meanwhile.
+		{[]string{"hw", "watch", "--config", d.path("gw/gateway.toml")}, "holds the hardware: stop it first (systemctl stop tombolod)"},
+		{[]string{"hw", "test", "--config", d.path("gw/gateway.toml"), "--door", "front"}, "holds the hardware: stop it first"},
 	} {
 		if _, errs, code := d.try(c.args...); code != 1 || !strings.Contains(errs, c.want) {
 			t.Errorf("%q: exit status %d, %s", c.args, code, errs)

@@ -29,7 +29,7 @@ func (e *env) hwDrive() *cobra.Command {
 		}
 		return errors.Join(err, board.Close())
 	})
-	c.Flags().StringVar(&socket, "sim", "", "the socket of [sim] in the gateway's wiring")
+	c.Flags().StringVar(&socket, "sim", "", "the `SOCKET` of [sim] in the gateway's wiring")
 	return need(c, "sim")
 }
 

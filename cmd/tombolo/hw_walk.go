@@ -86,7 +86,7 @@ Stop the daemon first, and stand at the door: each part is moved or asked for in
 turn. Questions are answered with y or n. The lock is driven for one second.
 The exit status is 0 if everything did what it should, 1 if something did not.`
 	wiringFlag(c, &config)
-	c.Flags().StringVar(&name, "door", "", "the door (default the only one)")
+	c.Flags().StringVar(&name, "door", "", "the door's `NAME` (default the only one)")
 	c.Flags().Var(&wait, "wait", "for how long to wait for what somebody is asked to do")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask what was seen of relays and lights: they are driven, and that is all")
 	return c

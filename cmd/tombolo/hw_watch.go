@@ -27,7 +27,7 @@ const maxWiring = 1 << 20
 
 // wiringFlag is where the wiring file is.
 func wiringFlag(c *cobra.Command, path *string) {
-	c.Flags().StringVar(path, "config", "gateway.toml", "the gateway's wiring file")
+	c.Flags().StringVar(path, "config", "gateway.toml", "the gateway's wiring `FILE`")
 }
 
 func readWiring(path string) (*wiring.Wiring, error) {
@@ -94,9 +94,9 @@ func (o *onlooker) Code(_ context.Context, name string, exit bool, frame []byte)
 
 func (o *onlooker) Tap(_ context.Context, name string, exit bool, ch passport.Challenge, key passport.Key, sig passport.Signature) error {
 	if err := key.Verify(ch.Sum(), sig); err != nil {
-		return o.reader(name, exit, "unread", "a %s whose signature is wrong: %v", key.Kind, err)
+		return o.reader(name, exit, "unread", "a %s whose signature is wrong: %v", kindSays(key.Kind), err)
 	}
-	return o.reader(name, exit, "card", "a %s, key %s, signs as it should", key.Kind, key.ID().String()[:16])
+	return o.reader(name, exit, "card", "a %s, key %s, signs as it should", kindSays(key.Kind), key.ID().String()[:16])
 }
 
 func (o *onlooker) Unread(_ context.Context, name string, exit bool) error {
@@ -217,20 +217,21 @@ func (e *env) onBench(ctx context.Context, w *wiring.Wiring, to gateway.Doors, d
 	}
 	did := make(chan error, 1)
 	go func() { did <- do(ctx, b) }()
+	var failed error
 	select {
 	case err = <-did:
 		stop()
-		if outer.Err() != nil && errors.Is(err, context.Canceled) {
+		failed = <-ran
+	case failed = <-ran:
+		stop()
+		err = <-did
+	}
+	if errors.Is(err, context.Canceled) { // by what failed, unless from outside
+		if err = nil; outer.Err() != nil {
 			err = errBenchInterrupted
 		}
-		return errors.Join(err, <-ran, b.Close())
-	case err = <-ran:
-		stop()
-		if other := <-did; !errors.Is(other, context.Canceled) {
-			err = errors.Join(err, other)
-		}
-		return errors.Join(err, b.Close())
 	}
+	return errors.Join(err, failed, b.Close())
 }
 
 // errBenchInterrupted is told by what was not done to its end.

@@ -16,6 +16,7 @@ var (
 	ErrNoLine        = errors.New("board: GPIO chip has no such line")
 	ErrLineTwice     = errors.New("board: GPIO line is named twice")
 	ErrLineInUse     = errors.New("board: GPIO line is in use")
+	ErrHeaderPath    = errors.New("board: a line of the header is named by its chip's path")
 )
 
 // consumer is what gpioinfo and CheckLines of another process show.
@@ -76,7 +77,7 @@ func findLine(chips []Chip, name string, line int) (Chip, error) {
 		return Chip{}, err
 	}
 	lines := chip.Lines
-	if name == HeaderChip {
+	if chip.Header() {
 		lines = min(lines, BCMs) // what follows is the board's own: its SD card, its LEDs
 	}
 	if line < 0 || line >= lines {
@@ -140,7 +141,9 @@ type LineUse struct {
 
 // CheckLines says everything that would keep these lines from being opened: a
 // chip that is unknown or ambiguous, a line that the chip does not have, that
-// two uses claim, or that somebody holds. It requests nothing and moves
+// two uses claim, or that somebody holds. A line of the header whose chip is
+// named by its path is a finding too: from the path alone nobody could tell that
+// [Reserved] and [PowerOnPull] concern it. It requests nothing and moves
 // nothing. The result joins one error for each finding.
 func CheckLines(uses []LineUse) error {
 	chips, err := Chips()
@@ -172,6 +175,9 @@ func checkLines(chips []Chip, uses []LineUse, info func(path string, line int) (
 		if err != nil {
 			fail(err)
 			continue
+		}
+		if chip.Header() && u.Chip == chip.Path {
+			fail(fmt.Errorf("%w: line %d of %s: name it by pin or bcm, so that power-on levels and reserved pins are looked at", ErrHeaderPath, u.Line, chip))
 		}
 		l := line{chip.Path, u.Line}
 		if other, twice := claimed[l]; twice {

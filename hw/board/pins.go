@@ -147,7 +147,7 @@ func headerOf(chips []Chip) (Chip, error) {
 		return Chip{}, fmt.Errorf("%w: %q, the chip of a Raspberry Pi's 40-pin header (%s); this machine has %s",
 			ErrNoChip, HeaderChip, strings.Join(headerLabels, ", "), list(chips))
 	default:
-		return Chip{}, fmt.Errorf("%w: %q is %s: name one by its path", ErrAmbiguousChip, HeaderChip, list(found))
+		return Chip{}, fmt.Errorf("%w: %q is %s: name one by its label", ErrAmbiguousChip, HeaderChip, list(found))
 	}
 }
 

@@ -15,6 +15,7 @@ package nfc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -26,6 +27,10 @@ import (
 // this has walked into the door.
 const CardTime = 3 * time.Second
 
+// LieTime is how long something may lie at the reader until State is told: nobody
+// else's card is read there meanwhile.
+const LieTime = 30 * time.Second
+
 var (
 	// ErrConfig is wrapped by Run when it cannot start at all.
 	ErrConfig = errors.New("nfc: configuration")
@@ -35,6 +40,8 @@ var (
 	ErrNotISO = errors.New("nfc: what was held to the reader is no card of ISO 14443-4")
 	// ErrHeld: another program talks to the card.
 	ErrHeld = errors.New("nfc: another program holds the card: end it (often gpg-agent's scdaemon, or a second tombolo), a door's reader is read by one program")
+	// ErrLies: what was held to the reader was not taken away for LieTime.
+	ErrLies = fmt.Errorf("nfc: something has lain at the reader for %v, which reads nothing else until it is taken away", LieTime)
 	// ErrNoPCSC: the program was built without PC/SC.
 	ErrNoPCSC = errors.New("nfc: this program was built without PC/SC: install libpcsclite-dev and build with -tags pcsc")
 )
@@ -54,7 +61,7 @@ type Field interface {
 
 	// Left returns nil once what was in the field has left it, which is at once
 	// if it is empty. It ends the card that Wait returned. An error means that
-	// the reader is lost, or that ctx ended.
+	// the reader is lost, or that ctx ended, after which it may be called again.
 	Left(ctx context.Context) error
 
 	// Close lets go of the reader, whatever it is doing.
@@ -73,12 +80,14 @@ type Config struct {
 	Card func(ctx context.Context, t card.Transceiver)
 
 	// Refused hears that something was held to the reader which could not be
-	// read: an error that wraps ErrSeveral, ErrNotISO or ErrHeld. May be nil.
+	// read: an error that wraps ErrSeveral, ErrNotISO or ErrHeld, or card.ErrGone
+	// of a card that left before it could be selected. May be nil.
 	Refused func(err error)
 
 	// State is called when the reader comes up (true, nil) and when it goes or
 	// is missing (false, why): on the first outcome and on each change, not on
-	// each attempt. May be nil.
+	// each attempt. A reader that something lies at for long counts as one that
+	// went: ErrLies. May be nil.
 	State func(up bool, err error)
 
 	// RetryMin and RetryMax bound the wait between attempts to open the

@@ -72,9 +72,12 @@ type pn532Times struct {
 	// the module stays cool, and each look finds cards that have just been powered
 	// up. A look takes about 5 ms for each try.
 	poll time.Duration
+	// mute is what a card that says that it speaks ISO 14443-4 may take to do so:
+	// it may be half in the field only.
+	mute time.Duration
 }
 
-var usualTimes = pn532Times{ack: 100 * time.Millisecond, answer: 500 * time.Millisecond, card: CardTime, poll: 40 * time.Millisecond}
+var usualTimes = pn532Times{ack: 100 * time.Millisecond, answer: 500 * time.Millisecond, card: CardTime, poll: 40 * time.Millisecond, mute: time.Second}
 
 // pn532Field is a PN532 as a Field. Everything in it belongs to the goroutine
 // that calls its methods.
@@ -186,13 +189,17 @@ func (f *pn532Field) look(ctx context.Context) ([]target, error) {
 func (f *pn532Field) Wait(ctx context.Context) (card.Transceiver, error) {
 	f.end()
 	empty := 0
+	var mute time.Time // since when a card is there that does not answer
 	for {
 		targets, err := f.look(ctx)
-		if err != nil {
+		odd := errors.Is(err, errTarget) // the chip's frame was whole: it is the card that is odd
+		if err != nil && !odd {
 			return nil, f.lost(ctx, err)
 		}
-		var refused error
+		var refused, why error
 		switch {
+		case odd:
+			refused, why = ErrNotISO, err
 		case len(targets) > 1:
 			refused = ErrSeveral
 		case len(targets) == 1 && !targets[0].iso():
@@ -201,20 +208,27 @@ func (f *pn532Field) Wait(ctx context.Context) (card.Transceiver, error) {
 			f.refused = nil
 			f.current = &pn532Card{field: f, ctx: ctx, target: targets[0].number, until: time.Now().Add(f.times.card)}
 			return f.current, nil
+		case len(targets) == 1 && mute.IsZero():
+			mute = time.Now()
+		case len(targets) == 1 && time.Since(mute) > f.times.mute:
+			refused, why = ErrNotISO, errMute
 		}
-		if len(targets) > 0 {
+		if empty++; odd || len(targets) > 0 {
+			empty = 0
 			if err := f.fieldOff(ctx); err != nil {
 				return nil, f.lost(ctx, err)
 			}
 		}
-		if refused != nil {
-			empty = 0
-			if !errors.Is(refused, f.refused) {
-				f.refused = refused
-				return nil, refused
+		switch {
+		case refused != nil && !errors.Is(f.refused, refused):
+			if f.refused = refused; why != nil {
+				return nil, fmt.Errorf("%w (%w)", refused, why)
 			}
-		} else if empty++; empty >= leftAfter {
-			f.refused = nil
+			return nil, refused
+		case empty >= leftAfter && f.refused == nil && !mute.IsZero():
+			return nil, fmt.Errorf("nfc: %w (%w)", card.ErrGone, errMute)
+		case empty >= leftAfter:
+			f.refused, mute = nil, time.Time{}
 		}
 		if err := pause(ctx, f.times.poll); err != nil {
 			return nil, err
@@ -236,13 +250,14 @@ func (f *pn532Field) Left(ctx context.Context) error {
 			return err
 		}
 		targets, err := f.look(ctx)
-		if err != nil {
+		odd := errors.Is(err, errTarget)
+		if err != nil && !odd {
 			return f.lost(ctx, err)
 		}
-		if empty++; len(targets) > 0 {
+		on = odd || len(targets) > 0
+		if empty++; on {
 			empty = 0
 		}
-		on = len(targets) > 0
 	}
 	f.refused = nil
 	return nil

@@ -73,7 +73,7 @@ func TestPN532(t *testing.T) {
 }
 
 // hasty is for tests that wait for much to fail.
-var hasty = pn532Times{ack: 100 * time.Millisecond, answer: 100 * time.Millisecond, card: 600 * time.Millisecond, poll: 2 * time.Millisecond}
+var hasty = pn532Times{ack: 100 * time.Millisecond, answer: 100 * time.Millisecond, card: 600 * time.Millisecond, poll: 2 * time.Millisecond, mute: 100 * time.Millisecond}
 
 // bounded fails the test if f takes longer than limit.
 func bounded(t *testing.T, what string, limit time.Duration, f func()) {
@@ -320,13 +320,40 @@ func testRefused532(t *testing.T, r *reader532) {
 		r.tap(f, s)
 		r.gone(f)
 	}
-	// With a card that does not answer RATS there is nothing to talk to.
-	r.field(s.answer, peerCard{"iso", halo532.UID, nil})
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	if c, err := f.Wait(ctx); c != nil || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("a card without ATS: %v, %v", c, err)
+	// With a card that does not answer RATS there is nothing to talk to, yet: it
+	// may be on its way.
+	silent := peerCard{"iso", halo532.UID, nil}
+	refused := func(what string, f Field, want error) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		if c, err := f.Wait(ctx); c != nil || !errors.Is(err, want) {
+			t.Errorf("%s: %v, %v", what, c, err)
+		}
 	}
+	r.field(s.answer, silent)
+	refused("a card without ATS", f, context.DeadlineExceeded)
+	r.tap(f, s)
+	r.gone(f)
+	f.Close()
+
+	// One that stays so is refused, and one that leaves is told to have left.
+	f = r.openWith(hasty)
+	r.field(s.answer, silent)
+	refused("a card that does not answer", f, ErrNotISO)
+	refused("it again", f, context.DeadlineExceeded)
+	r.gone(f)
+	r.field(s.answer, silent)
+	time.AfterFunc(hasty.mute/4, func() { r.field(nil) })
+	refused("a card that left", f, card.ErrGone)
+	refused("nothing", f, context.DeadlineExceeded)
+
+	// What a card says of itself and cannot be loses no reader.
+	r.field(s.answer, s.in)
+	r.order(peerOrder{Fault: &peerFault{Cmd: cmdInListPassiveTarget, Kind: "replace", Times: 40,
+		Data: encodeFrame(tfiChip, unhex532("4b"+"0101000420"+"04"+"08d1e2f3"+"ff78"))}})
+	refused("a card whose ATS is longer than it is", f, ErrNotISO)
+	r.gone(f)
 	r.tap(f, s)
 }
 

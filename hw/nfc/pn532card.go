@@ -90,6 +90,7 @@ func appendTargets(b []byte, list []target) []byte {
 var (
 	errEnded = fmt.Errorf("%w: its turn is over", card.ErrGone)
 	errSlow  = fmt.Errorf("%w: its time is over", card.ErrGone)
+	errMute  = errors.New("it does not answer")
 )
 
 // pn532Card is the card that the chip has activated.

@@ -151,10 +151,8 @@ func (c *chip) await(ctx context.Context, cmd byte) ([]byte, error) {
 			return nil, err
 		}
 		switch {
-		case f.kind == kindACK:
-			if state != acked {
-				state, limit = acked, c.answerLimit(ctx, cmd)
-			}
+		case f.kind == kindACK && state != acked:
+			state, limit = acked, c.answerLimit(ctx, cmd)
 		case f.kind == kindError:
 			return nil, errSyntax
 		case f.kind == kindData && f.data[0] == cmd+1:
@@ -162,7 +160,7 @@ func (c *chip) await(ctx context.Context, cmd byte) ([]byte, error) {
 		case skipped == skips:
 			return nil, errResponses
 		default:
-			skipped++ // an earlier command's
+			skipped++ // an earlier command's, or what has been said
 		}
 	}
 }

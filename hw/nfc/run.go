@@ -98,7 +98,7 @@ func session(ctx context.Context, cfg Config, state func(bool, error)) (worked b
 	}()
 	state(true, nil)
 	for {
-		if err := field.Left(ctx); err != nil {
+		if err := left(ctx, field, state); err != nil {
 			return worked, err
 		}
 		t, err := field.Wait(ctx)
@@ -106,10 +106,7 @@ func session(ctx context.Context, cfg Config, state func(bool, error)) (worked b
 		case err == nil:
 			worked = true
 			hold(ctx, cfg, t)
-		case errors.Is(err, card.ErrGone):
-			worked = true
-			cfg.Log.Debug("card left before it was selected", "err", err)
-		case errors.Is(err, ErrSeveral), errors.Is(err, ErrNotISO), errors.Is(err, ErrHeld):
+		case errors.Is(err, ErrSeveral), errors.Is(err, ErrNotISO), errors.Is(err, ErrHeld), errors.Is(err, card.ErrGone):
 			worked = true
 			cfg.Log.Debug("card refused", "err", err)
 			cfg.Refused(err)
@@ -117,6 +114,21 @@ func session(ctx context.Context, cfg Config, state func(bool, error)) (worked b
 			return worked, err
 		}
 	}
+}
+
+// left waits until the field is empty, and tells of what does not leave it.
+func left(ctx context.Context, field Field, state func(bool, error)) error {
+	soon, cancel := context.WithTimeout(ctx, LieTime)
+	defer cancel()
+	if err := field.Left(soon); err == nil || soon.Err() == nil || ctx.Err() != nil {
+		return err
+	}
+	state(false, ErrLies)
+	if err := field.Left(ctx); err != nil {
+		return err
+	}
+	state(true, nil)
+	return nil
 }
 
 // hold lends the card to whom it concerns.

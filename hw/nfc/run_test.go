@@ -84,14 +84,17 @@ func (f *scripted) Wait(ctx context.Context) (card.Transceiver, error) {
 func (f *scripted) Left(ctx context.Context) error {
 	defer f.enter("Left")()
 	f.card = nil
-	e := event{}
+	e, rest := &event{}, f.events
 	if f.opened && len(f.events) > 0 { // of the Wait before
-		e, f.events = f.events[0], f.events[1:]
+		e, rest = &f.events[0], f.events[1:]
 	}
-	f.opened = true
+	began := time.Now()
 	if err := sleep(ctx, e.stays); err != nil {
+		e.stays -= time.Since(began) // it may be called again
 		return err
 	}
+	f.events = rest
+	f.opened = true
 	f.ready = e.leftEr == nil
 	return e.leftEr
 }
@@ -211,7 +214,7 @@ func TestRunOrdinaryEvents(t *testing.T) {
 	}}}, func(j *journal, _ context.Context, c card.Transceiver) { transmit(j, c) })
 	expect(t, got, "0.00 state true <nil>",
 		"1.00 refused "+nfc.ErrSeveral.Error()+"!", "3.00 refused "+nfc.ErrNotISO.Error(), "4.00 refused "+nfc.ErrHeld.Error(),
-		"6.00 card", "6.00 9000 false")
+		"5.00 refused too quick: "+card.ErrGone.Error(), "6.00 card", "6.00 9000 false")
 }
 
 // TestRunReopens: state is told once for each change, and the wait between
@@ -263,6 +266,30 @@ func (f *lying) Wait(ctx context.Context) (card.Transceiver, error) {
 		return nil, ctx.Err()
 	}
 	return &scriptedCard{f: &f.scripted, answer: fine}, nil
+}
+
+// TestRunTellsWhatLies: what is not taken away is told once, as are its end and a
+// reader that is lost meanwhile; the reader is not opened anew for it.
+func TestRunTellsWhatLies(t *testing.T) {
+	t.Parallel()
+	read := func(*journal, context.Context, card.Transceiver) {}
+	lies := fmt.Sprintf("state false %v", nfc.ErrLies)
+	got := play(t, 10*time.Minute, []*scripted{{events: []event{
+		{after: time.Second, card: fine, stays: nfc.LieTime - time.Second},
+		{after: time.Second, card: fine, stays: 5 * time.Minute},
+		{after: time.Second, err: nfc.ErrNotISO, stays: time.Minute},
+		{after: time.Second, card: fine},
+	}}}, read)
+	expect(t, got, "0.00 state true <nil>", "1.00 card", // 29 s
+		"31.00 card", "61.00 "+lies, "331.00 state true <nil>",
+		"332.00 refused "+nfc.ErrNotISO.Error(), "362.00 "+lies, "392.00 state true <nil>", "393.00 card")
+
+	got = play(t, 10*time.Minute, []*scripted{
+		{events: []event{{card: fine, stays: time.Minute, leftEr: errLost}}},
+		{events: []event{{after: time.Second, card: fine, stays: time.Hour}}},
+	}, read)
+	expect(t, got, "0.00 state true <nil>", "0.00 card", "30.00 "+lies, // and lost at 60
+		"60.25 state true <nil>", "61.25 card", "91.25 "+lies)
 }
 
 // TestRunCardTime: a card has CardTime for all of its APDUs together, and Card

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -34,9 +35,14 @@ type Bus struct {
 	bytes   <-chan []byte // what came off the line; closed when it is gone
 	free    chan<- []byte
 	framer  deframer
+	out     []byte    // what is sent
 	quiet   time.Time // when the line will have been idle long enough
 	log     *slog.Logger
 }
+
+// maxDiscard is how many reads, of up to 2 kB each, are thrown away ahead of a
+// turn: more than a line at 230,400 baud brings in one.
+const maxDiscard = 16
 
 // maxMail bounds what waits for Run's goroutine.
 const maxMail = 256
@@ -223,26 +229,33 @@ const (
 	mark = 0xFF
 )
 
+// timerSlack is how late the kernel's timers are, prctl(2) PR_SET_TIMERSLACK, and a little.
+const timerSlack = 60 * time.Microsecond
+
 // pause waits for less than time.Sleep can, which takes a millisecond at least: at
-// 115,200 baud the gap between two frames is a sixth of that.
-func pause(d time.Duration) {
-	if d > 0 {
+// 115,200 baud the gap between two frames is a sixth of that, a card's APDUs all
+// wait for it, and the kernel would make it half as long again.
+func pause(until time.Time) {
+	if d := time.Until(until) - timerSlack; d > 0 {
 		t := unix.NsecToTimespec(int64(d))
-		_ = unix.Nanosleep(&t, nil) // a signal makes the gap shorter, and then a reader may ask again
+		_ = unix.Nanosleep(&t, nil)
+	}
+	for time.Now().Before(until) {
+		runtime.Gosched()
 	}
 }
 
 // turn sends one reader's command and waits for its reply.
 func (b *Bus) turn(ctx context.Context, r *reader, now time.Time) error {
 	b.discard(now)
-	pause(time.Until(b.quiet)) // the line is idle for two characters, §5.7
 	command, err := r.turn(now)
 	if err != nil {
 		b.log.Warn("OSDP command not sent", "reader", r.address, "err", err)
 		return nil
 	}
-	out := append(make([]byte, 0, len(command)+1), mark)
-	if _, err := b.port.Write(append(out, command...)); err != nil {
+	b.out = append(append(b.out[:0], mark), command...)
+	pause(b.quiet) // the line is idle for two characters, §5.7
+	if _, err := b.port.Write(b.out); err != nil {
 		return fmt.Errorf("%w: %w", ErrPort, err)
 	}
 	sent := time.Now().Add(b.charTime(len(command) + 1))
@@ -327,7 +340,8 @@ func (b *Bus) late(f frame, now time.Time) {
 
 // discard throws away what came since the last turn: it answers nothing.
 func (b *Bus) discard(now time.Time) {
-	for {
+	defer b.framer.reset()
+	for range maxDiscard { // an adapter that floods must not hold the turns up
 		select {
 		case chunk, ok := <-b.bytes:
 			if !ok {
@@ -342,7 +356,6 @@ func (b *Bus) discard(now time.Time) {
 			}
 			b.free <- chunk[:0]
 		default:
-			b.framer.reset()
 			return
 		}
 	}

@@ -49,6 +49,17 @@ type command struct {
 	data []byte
 }
 
+// kind tells commands apart that a reader may know or not know: by their code,
+// those of XWR also by mode and code there. Of a reader's first XWR generation
+// some know no scan.
+func (c command) kind() [3]byte {
+	k := [3]byte{c.code}
+	if c.code == cmdXWR {
+		copy(k[1:], c.data)
+	}
+	return k
+}
+
 // OSDP 2.2 §6.1 to §6.9: no data, or one byte that asks for the standard form.
 func poll() command  { return command{code: cmdPoll} }
 func askID() command { return command{cmdID, []byte{0}} }
@@ -79,10 +90,11 @@ func setLight(c Colour) command {
 	}}
 }
 
-// setBuzzer sounds without end, or is silent, §6.11: tone 2 is the default, 1 is off.
+// setBuzzer sounds for 25.5 s, or is silent, §6.11: tone 2 is the default, 1 is
+// off. It has an end so that no reader sounds on for ever that has lost its panel.
 func setBuzzer(on bool) command {
 	if on {
-		return command{cmdBuz, []byte{0, 2, 10, 0, 0}}
+		return command{cmdBuz, []byte{0, 2, 255, 0, 1}}
 	}
 	return command{cmdBuz, []byte{0, 1, 0, 0, 0}}
 }

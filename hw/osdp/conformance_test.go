@@ -273,11 +273,6 @@ func TestTapThroughReader(t *testing.T) {
 	}
 }
 
-// A reader from its box gets its key in its installation mode, and from then
-// on no other will do.
-// Keys are tried in order: a reader that missed a rotation is found with the
-// key of before.
-// COMSET: the reader answers as it was and is then found as it is.
 // What a reader was told while it was away it is told when it is back.
 func TestToldWhenBack(t *testing.T) {
 	t.Parallel()

@@ -17,6 +17,9 @@ func (r *reader) connect(reply any, keyKind byte, now time.Time) {
 		x, ok := reply.(xrdMode)
 		_, ack := reply.(replyACK)
 		r.card = cardState{count: r.card.count, mode: (ack || ok && x.mode == 1) && r.command == cmdXWR}
+		if !r.card.mode {
+			r.note("no card can be asked", ErrNoTransparent, now)
+		}
 		r.goOnline(now)
 		return
 	}
@@ -52,8 +55,9 @@ func (r *reader) connect(reply any, keyKind byte, now time.Time) {
 		if r.phase != phaseCrypt {
 			break
 		}
-		// Annex D.4.4: the block's data is 1 if our cryptogram was right.
-		if keyKind != 1 || !r.began.begin(x) {
+		// Annex D.4.4: the block's data is 1 if our cryptogram was right, FF if not.
+		// Some say there which key it is, as in SCS 12: it is the R-MAC that counts.
+		if keyKind == 0xFF || !r.began.begin(x) {
 			r.wrongKey(now)
 			return
 		}
@@ -88,6 +92,9 @@ func (r *reader) refused(nak replyNAK, now time.Time) {
 
 // findKey goes on to the Secure Channel, if there is to be one.
 func (r *reader) findKey(c Capabilities, now time.Time) {
+	if c[FunctionCRC].Level&1 != 0 {
+		r.checksum = r.noCRC // it was found with a checksum by chance
+	}
 	switch {
 	case !r.secure():
 		r.phase = phaseAssess
@@ -144,11 +151,12 @@ func (r *reader) assess(c Capabilities, now time.Time) {
 		r.goOnline(now)
 		return
 	}
+	r.lacks.alive(now)
 	r.phase, r.card.mode = phaseSize, false
 }
 
 func (r *reader) goOnline(now time.Time) {
-	r.phase, r.wait, r.lastPoll = phaseOnline, 0, now
+	r.phase, r.probes, r.lastPoll, r.onlineAt = phaseOnline, 0, now, now
 	r.shown.all()
 	r.keysUsed()
 	if r.visit {

@@ -12,6 +12,8 @@ import (
 	"tombolo/hw/osdp/osdptest"
 )
 
+// What keeps a reader from being used is reported with a reason, and it is
+// taken into use once the reason is gone.
 func TestRefusedReaders(t *testing.T) {
 	t.Parallel()
 	other := [16]byte{7}
@@ -74,6 +76,8 @@ func TestRefusedReaders(t *testing.T) {
 	}
 }
 
+// Somebody on the wire answers every command in clear with what would be worth
+// believing. Nothing of it is believed, before the Secure Channel and inside.
 func TestDowngrade(t *testing.T) {
 	t.Parallel()
 	forged := []osdptest.Fault{
@@ -142,6 +146,8 @@ func name(f osdptest.Fault) string {
 	return strings.Join(s[:min(len(s), 4)], " ")
 }
 
+// The reader's own replies, but in clear: a reader that was swapped for one
+// that goes on without Secure Channel.
 func TestGoesOnInClear(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, deviceConfig(), secured)
@@ -159,6 +165,7 @@ func TestGoesOnInClear(t *testing.T) {
 	r.online(t)
 }
 
+// Less than what was pinned when the reader was installed is refused.
 func TestPinned(t *testing.T) {
 	t.Parallel()
 	var all osdp.Capabilities

@@ -192,13 +192,6 @@ func TestDead(t *testing.T) {
 	eventually(t, "a key press", func() bool { return r.ear.pressed() == "3" })
 }
 
-// What keeps a reader from being used is reported with a reason, and it is
-// taken into use once the reason is gone.
-// Somebody on the wire answers every command in clear with what would be worth
-// believing. Nothing of it is believed, before the Secure Channel and inside.
-// The reader's own replies, but in clear: a reader that was swapped for one
-// that goes on without Secure Channel.
-// Less than what was pinned when the reader was installed is refused.
 // Replies of a reader that the panel did not ask, and what nobody asked for.
 func TestUnasked(t *testing.T) {
 	t.Parallel()

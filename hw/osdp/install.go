@@ -153,6 +153,7 @@ func (b *Bus) visitEnds(now time.Time) {
 	switch {
 	case err == nil:
 		err = ErrSilent
+	case v.reader.keySent: // whether it was taken nobody knows
 	case v.reader.install != nil && errors.Is(err, ErrWrongKey):
 		err = fmt.Errorf("%w: %w", ErrNotInInstallMode, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"tombolo/hw/osdp/osdptest"
 )
 
+// A reader from its box gets its key in its installation mode, and from then
+// on no other will do.
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	cfg := deviceConfig()
@@ -85,6 +87,8 @@ func TestRotate(t *testing.T) {
 	}
 }
 
+// Keys are tried in order: a reader that missed a rotation is found with the
+// key of before.
 func TestKeysInOrder(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, deviceConfig(), func(c *osdp.ReaderConfig) { c.Keys = []osdp.Key{{1}, {2}, scbk} })
@@ -94,6 +98,7 @@ func TestKeysInOrder(t *testing.T) {
 	}
 }
 
+// COMSET: the reader answers as it was and is then found as it is.
 func TestSetAddress(t *testing.T) {
 	t.Parallel()
 	cfg := deviceConfig()

@@ -16,9 +16,10 @@ type link struct {
 
 	sent     []byte // the command that waits for its reply; empty: none
 	command  byte   // its code
-	number   byte   // its sequence number
-	security byte   // its security block
-	tries    int    // how often it was sent
+	kind     [3]byte
+	number   byte // its sequence number
+	security byte // its security block
+	tries    int  // how often it was sent
 }
 
 // reset forgets the Secure Channel and begins with sequence 0, on which the
@@ -61,6 +62,7 @@ func (l *link) encode(f frame, data []byte, s *session) (encoded []byte, err err
 		return nil, err
 	}
 	l.command, l.number, l.tries = f.code, f.sequence, 1
+	l.kind = command{f.code, data}.kind()
 	l.security = f.security
 	return l.sent, nil
 }
@@ -105,6 +107,7 @@ const (
 	answerReply                     // the reply, as authentic as this link can tell
 	answerBusy                      // repeat later
 	answerGarbled                   // NAK 01: repeat now
+	answerKeySet                    // KEYSET was taken, says somebody in clear: see which key the reader has
 	answerSuspect                   // must not count; err says why. The true reply may still come
 )
 
@@ -134,6 +137,8 @@ func (l *link) take(f frame, encoded []byte) answer {
 		if want != 0 && f.code != repNAK {
 			return answer{kind: answerSuspect, err: fmt.Errorf("%w: reply %02X in clear to %s", ErrReply, f.code, commandName(l.command))}
 		}
+	case want == scs13 && f.security == scs12 && f.code == repRMacI:
+		// OSDP.Net's devices before version 6. The R-MAC is what proves it.
 	case want == 0 || f.security != want+1:
 		return answer{kind: answerSuspect, err: fmt.Errorf("%w: security block %02X", ErrReply, f.security)}
 	}
@@ -144,6 +149,9 @@ func (l *link) take(f frame, encoded []byte) answer {
 // no MAC.
 func (l *link) takeSealed(f frame, encoded []byte) answer {
 	if !f.sealed() {
+		if l.command == cmdKeySet && f.security == 0 && f.code == repACK && len(f.data) == 0 {
+			return answer{kind: answerKeySet} // some drop the session with its key
+		}
 		err := fmt.Errorf("%w: reply %02X in clear inside the Secure Channel", ErrDowngrade, f.code)
 		if f.code == repNAK && len(f.data) > 0 && slices.Contains([]byte{nakSequence, nakSecureBlock, nakEncrypted}, f.data[0]) {
 			err = ErrRestarted

@@ -23,34 +23,51 @@ func (r *reader) choose(now time.Time) command {
 		return q.command
 	}
 	if r.install != nil && r.keys[r.key] == DefaultKey {
+		r.keySent = true
 		return setKey(*r.install)
 	}
 	// Where each turn comes late, every fifth one is for the rest all the same.
 	if unpolled >= hungry && r.polls < 4 || unpolled >= pollEvery && r.polls == 0 {
 		return poll()
 	}
-	if len(r.work) > 0 {
+	for len(r.work) > 0 {
 		c := r.work[0]
-		r.work = r.work[1:]
-		return c
+		if r.work = r.work[1:]; !r.lacks.any(c) {
+			return c
+		}
 	}
-	if c, ok := r.shown.next(r.identity.Capabilities); ok {
+	if c, ok := r.shown.next(r.identity.Capabilities, &r.lacks); ok {
 		return c
 	}
 	if len(r.requests) > 0 {
 		r.current = r.requests[0]
-		if r.current.key != nil {
-			// From here on nobody knows which key the reader has: both are tried.
-			r.rotating = r.current
-			r.keys = slices.Insert(slices.Clone(r.keys), 0, *r.current.key)
-			r.key++
+		if r.current.key == nil {
+			return r.current.command
 		}
-		return r.current.command
+		if r.changeKey() {
+			return r.current.command
+		}
 	}
-	if r.card.scans(now) {
+	if r.scans(now) {
 		return scanCard()
 	}
 	return poll()
+}
+
+// changeKey begins the rotation that is under way, if there is anything to do: a
+// reader that took this key before has it.
+func (r *reader) changeKey() bool {
+	q := r.current
+	if r.keys[r.key] == *q.key {
+		r.keys, r.key = []Key{*q.key}, 0
+		r.finish(replyACK{}, nil)
+		return false
+	}
+	// From here on nobody knows which key the reader has: both are tried.
+	r.rotating = q
+	keys := slices.DeleteFunc(slices.Clone(r.keys[r.key+1:]), func(k Key) bool { return k == *q.key })
+	r.keys, r.key = append([]Key{*q.key, r.keys[r.key]}, keys...), 1
+	return true
 }
 
 // cardRequest is the APDU that waits for its response, if there is one.
@@ -80,7 +97,7 @@ func (r *reader) schedule(now time.Time) {
 		return
 	}
 	r.next = r.lastPoll.Add(pollEvery)
-	if r.card.wantsScan(now) && r.command == cmdPoll {
+	if r.wantsScan(now) && r.command == cmdPoll {
 		r.next = now
 	}
 }
@@ -104,7 +121,7 @@ func (r *reader) askStatus(now time.Time) {
 		{cmdRStat, r.identity.Capabilities[FunctionReaders].Items > 0},
 		{cmdIStat, r.identity.Capabilities[FunctionContacts].Items > 0},
 	} {
-		if s.has && !r.deaf[s.code] {
+		if s.has && !r.lacks.any(ask(s.code)) {
 			r.work = append(r.work, ask(s.code))
 		}
 	}
@@ -195,8 +212,10 @@ func (r *reader) nak(nak replyNAK, now time.Time) {
 	case r.current != nil:
 		r.finish(nil, err)
 	default:
-		r.card.nak(r.command)
-		r.tell(noteEvent{"reader refuses a command", err})
+		if nak.code == nakUnknown || r.card.asking {
+			r.lacks.refused(r.kind, now)
+		}
+		r.note("reader refuses "+commandName(r.command), err, now)
 	}
 }
 
@@ -244,7 +263,7 @@ func (r *reader) absorb(reply any, now time.Time) {
 			r.tell(keyEvent{k})
 		}
 	case replyUnknown:
-		r.tell(noteEvent{fmt.Sprintf("unknown reply %02X", x.code), nil})
+		r.note("unknown reply", fmt.Errorf("%w: code %02X", ErrReply, x.code), now)
 	default:
 		r.absorbCard(reply, now)
 	}

@@ -11,6 +11,9 @@ import (
 const (
 	pollEvery    = 50 * time.Millisecond
 	offlineAfter = 8 * time.Second
+	steadyAfter  = 10 * time.Second // online: what went wrong before is over
+	restartEvery = time.Minute      // a reader's restart is an ordinary event
+	noteEvery    = time.Minute      // the same for the log
 	busyWait     = 20 * time.Millisecond
 	statusEvery  = 10 * time.Second // readers that do not report a tamper by themselves
 
@@ -25,7 +28,7 @@ const (
 type phase int
 
 const (
-	phaseFind      phase = iota // ID, in clear, sequence 0
+	phaseFind      phase = iota // ID, in clear, sequence 0; see probe
 	phaseCap                    // CAP, in clear
 	phaseChallenge              // CHLNG
 	phaseCrypt                  // SCRYPT
@@ -44,6 +47,7 @@ type reader struct {
 	config    ReaderConfig
 	keys      []Key          // to try, in this order
 	install   *Key           // the key to set: the reader is visited for that
+	keySent   bool           // it may have been taken
 	visit     bool           // somebody works at it by hand: nothing but requests
 	challenge func() [8]byte // a fresh RND.A
 
@@ -52,11 +56,16 @@ type reader struct {
 	identity Identity
 	began    *session // until its R-MAC is confirmed
 
-	up        bool          // what the handler knows
-	told      bool          // it knows something
-	why       error         // why not up
-	deaf      map[byte]bool // commands that it does not even refuse
-	next      time.Time     // when it wants its next turn
+	up        bool  // what the handler knows
+	told      bool  // it knows something
+	why       error // why not up
+	lacks     lacks
+	probes    int  // in phaseFind
+	greeted   bool // there: it has had a POLL
+	noCRC     bool // it could not read CRCs
+	noted     map[string]time.Time
+	onlineAt  time.Time
+	next      time.Time // when it wants its next turn
 	lastTurn  time.Time
 	lastPoll  time.Time
 	polls     int           // in a row
@@ -117,23 +126,22 @@ func (r *reader) turn(now time.Time) ([]byte, error) {
 	r.current, r.card.asking = nil, false
 	switch r.phase {
 	case phaseFind:
-		r.link.reset()
-		return r.send(askID())
+		return r.probe()
 	case phaseCap, phaseAssess:
 		return r.send(askCap())
 	case phaseIdentify:
 		return r.send(askID())
 	case phaseSize:
-		if !r.deaf[cmdACURxSize] {
-			return r.send(setReceiveSize())
+		if c := setReceiveSize(); !r.lacks.any(c) {
+			return r.send(c)
 		}
 		r.phase = phaseMode
 		fallthrough
 	case phaseMode:
-		if r.deaf[cmdXWR] {
-			return r.send(poll()) // its ACK is not taken for that of a mode
+		if c := setMode(1); !r.lacks.any(c) {
+			return r.send(c)
 		}
-		return r.send(setMode(1))
+		return r.send(poll()) // its ACK is not taken for that of a mode
 	case phaseChallenge:
 		r.began = newSession(r.keys[r.key], r.challenge())
 		return r.sendHandshake(command{cmdChlng, r.began.rndA[:]}, scs11, r.keyKind())
@@ -151,6 +159,26 @@ func (r *reader) turn(now time.Time) ([]byte, error) {
 		r.finish(nil, err)
 	}
 	return b, err
+}
+
+// probe looks for the reader with ID. Some answer nothing before they have had a
+// POLL, and some nothing that has a CRC and not a checksum: both are tried now
+// and then.
+func (r *reader) probe() ([]byte, error) {
+	if r.greeted {
+		r.greeted = false
+		return r.send(askID())
+	}
+	r.link.reset()
+	r.checksum = r.noCRC
+	r.probes++
+	switch r.probes % 4 {
+	case 3:
+		return r.send(poll())
+	case 0:
+		r.checksum = true
+	}
+	return r.send(askID())
 }
 
 // keyKind says in a handshake which key is meant, Annex D.4.1.
@@ -181,15 +209,28 @@ func (r *reader) heard(f frame, encoded []byte, now time.Time) bool {
 	case answerGarbled:
 		r.wasGarbled(now)
 		return true
+	case answerKeySet:
+		r.restart(now)
+		return true
 	}
 	r.received()
-	r.misses, r.garbled, r.suspect, r.heardAt, r.next = 0, 0, nil, now, now
+	r.misses, r.garbled, r.suspect, r.next = 0, 0, nil, now
+	if r.phase == phaseFind && r.command == cmdPoll {
+		r.greeted = true // whatever it says: it is in clear, and not yet who it is
+		return true
+	}
+	r.heardAt = now
+	r.lacks.knows(r.kind)
 	reply, err := parseReply(a.code, a.data)
 	if err != nil {
-		r.malformed(err, now)
+		r.malformed(a.code, err, now)
 		return true
 	}
 	if r.phase == phaseOnline {
+		if now.Sub(r.onlineAt) > steadyAfter {
+			r.wait = 0
+		}
+		r.lacks.age(now)
 		r.online(reply, now)
 		r.schedule(now)
 		return true
@@ -213,15 +254,28 @@ func (r *reader) wasGarbled(now time.Time) {
 		return
 	}
 	r.garbled = 0
-	if r.session == nil {
-		r.checksum = !r.checksum
+	// Some say so of a command that they do not know, as HID's RPK40 of a scan.
+	if !r.doubt(now) && r.session == nil {
+		r.noCRC = !r.noCRC
 	}
 	r.restart(now)
 }
 
+// note is for the log, and not more often than that bears; there are few texts.
+func (r *reader) note(text string, err error, now time.Time) {
+	if last, ok := r.noted[text]; ok && now.Sub(last) < noteEvery {
+		return
+	}
+	if r.noted == nil {
+		r.noted = make(map[string]time.Time)
+	}
+	r.noted[text] = now
+	r.tell(noteEvent{text, err})
+}
+
 // malformed is a reply that breaks the specification. It ends its command: the
 // same would come again.
-func (r *reader) malformed(err error, now time.Time) {
+func (r *reader) malformed(code byte, err error, now time.Time) {
 	switch {
 	case r.current != nil:
 		r.finish(nil, err)
@@ -231,7 +285,14 @@ func (r *reader) malformed(err error, now time.Time) {
 		r.fail(err, now)
 		return
 	}
-	r.tell(noteEvent{"malformed reply", err})
+	r.note("malformed reply", err, now)
+	switch { // whoever holds a card there is told all the same
+	case r.visit:
+	case code == repRaw:
+		r.tell(refusedEvent{fmt.Errorf("%w: %w", ErrRaw, err)})
+	case code == repXRD && r.command == cmdPoll:
+		r.tell(refusedEvent{fmt.Errorf("%w: %w", ErrCard, err)})
+	}
 	r.schedule(now)
 }
 
@@ -254,14 +315,7 @@ func (r *reader) silence(now time.Time) {
 		r.again(now, probeMin, probeMax)
 		r.begin()
 	case r.misses > repeats:
-		if r.phase >= phaseSize && r.current == nil && r.command != cmdPoll && r.command != cmdKeySet {
-			// It can do without this command; not with being begun anew for ever.
-			if r.deaf == nil {
-				r.deaf = make(map[byte]bool)
-			}
-			r.deaf[r.command] = true
-			r.tell(noteEvent{"no reply to " + commandName(r.command), nil})
-		}
+		r.doubt(now)
 		r.restart(now)
 		r.next = now.Add(time.Duration(r.misses) * pollEvery)
 	default:
@@ -278,7 +332,7 @@ func (r *reader) again(now time.Time, least, most time.Duration) {
 // begin makes the next command the first of a new connection.
 func (r *reader) begin() {
 	r.link.reset()
-	r.phase, r.key, r.began = phaseFind, 0, nil
+	r.phase, r.key, r.began, r.greeted = phaseFind, 0, nil, false
 	r.work = nil
 }
 
@@ -310,8 +364,11 @@ func (r *reader) fail(err error, now time.Time) {
 	}
 	r.requests, r.current, r.rotating = nil, nil, nil
 	r.begin()
+	if !errors.Is(err, ErrRestarted) {
+		r.lacks = lacks{} // it may be another one that comes back
+	}
 	switch {
-	case errors.Is(err, ErrRestarted) && now.Sub(r.restarted) > refuseMin:
+	case errors.Is(err, ErrRestarted) && now.Sub(r.restarted) > restartEvery:
 		r.restarted, r.next = now, now
 		r.misses, r.wait = 0, 0
 	case r.visit:

@@ -400,7 +400,7 @@ func TestShown(t *testing.T) {
 	s.setOutput(1, true)
 	next := func() (all []command) {
 		for s.dirty() {
-			if c, ok := s.next(Capabilities{}); ok {
+			if c, ok := s.next(Capabilities{}, &lacks{}); ok {
 				all = append(all, c)
 			}
 		}

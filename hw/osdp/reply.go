@@ -129,6 +129,8 @@ func parseReply(code byte, data []byte) (any, error) {
 		return replyReader{data}, nil
 	case repRaw:
 		return parseRaw(data)
+	case repFmt: // a card's number in characters, of which nothing is kept
+		return replyRaw{}, nil
 	case repKeypad:
 		return parseKeypad(data)
 	case repCom: // §7.13
@@ -225,7 +227,8 @@ func parseRaw(data []byte) (any, error) {
 }
 
 // parseKeypad reads digits, §7.12: reader, count, one byte each. They are
-// 0 to 9 in ASCII, 7F for '*' and 0D for '#'.
+// 0 to 9 in ASCII, 7F for '*' and 0D for '#', which some send as the characters
+// that they are, and 'A' to 'H' for function keys, which mean nothing here.
 func parseKeypad(data []byte) (any, error) {
 	if len(data) < 2 {
 		return nil, short("KEYPAD", len(data), 2)
@@ -236,13 +239,15 @@ func parseKeypad(data []byte) (any, error) {
 	keys := make([]byte, 0, len(data)-2)
 	for _, x := range data[2:] {
 		switch {
-		case x >= '0' && x <= '9':
+		case x >= '0' && x <= '9', x == '*', x == '#':
 		case x == 0x7F:
 			x = '*'
 		case x == 0x0D:
 			x = '#'
+		case x >= 'A' && x <= 'H':
+			continue
 		default:
-			return nil, fmt.Errorf("%w: KEYPAD: digit %02X", ErrReply, x)
+			return nil, fmt.Errorf("%w: KEYPAD: no key has the code %02X", ErrReply, x)
 		}
 		keys = append(keys, x)
 	}

@@ -30,16 +30,20 @@ func TestReplies(t *testing.T) {
 		{repRaw, []byte{0, 1, 26, 0, 1, 2, 3, 0x40}, replyRaw{26}},
 		{repRaw, []byte{0, 0, 0, 0}, replyRaw{0}},
 		{repKeypad, []byte{0, 4, '1', '9', 0x7F, 0x0D}, replyKeypad{[]byte("19*#")}},
+		{repKeypad, []byte{0, 5, '1', 'A', '*', 'H', '#'}, replyKeypad{[]byte("1*#")}},
+		{repFmt, []byte{0, 0, 2, '1', '2'}, replyRaw{}},
 		{repCom, []byte{5, 0x00, 0xC2, 1, 0}, replyCom{5, 115200}},
 		{repFTStat, []byte{5, 1, 2, 0xFD, 0xFF, 3, 4}, replyFile{true, true, 0x0201, -3, 0x0403}},
 		{repMfg, []byte{1, 2, 3, 4}, replyMfg{[3]byte{1, 2, 3}, []byte{4}}},
 		{repXRD, []byte{0, 0, 7}, xrdError{0, 7}},
-		{repXRD, []byte{0, 1, 1, 0}, xrdMode{1, 0}},
+		{repXRD, []byte{0, 1, 1, 0}, xrdMode{1}},
+		{repXRD, []byte{0, 1, 1}, xrdMode{1}},
 		{repXRD, []byte{0, 2, 0, 1, 4, 1, 1, 2, 3, 4, 9}, xrdInfo{1}},
 		{repXRD, []byte{1, 0, 0x6A}, xrdError{1, 0x6A}},
-		{repXRD, []byte{1, 1, 0}, xrdPresent{cardPresent}}, // the status is left out
-		{repXRD, []byte{1, 1, 0, 0}, xrdPresent{cardAbsent}},
-		{repXRD, []byte{1, 1, 0, 2}, xrdPresent{cardContactless}},
+		{repXRD, []byte{1, 1, 0}, xrdPresent{status: cardPresent}}, // the status is left out
+		{repXRD, []byte{1, 1, 0, 0}, xrdPresent{status: cardAbsent}},
+		{repXRD, []byte{1, 1, 0, 2}, xrdPresent{status: cardContactless}},
+		{repXRD, []byte{1, 0, 0, 2}, xrdPresent{status: cardContactless, asError: true}},
 		{repXRD, []byte{1, 2, 0, 0, 0x90, 0}, xrdAPDU{[]byte{0x90, 0}}},
 		{repXRD, []byte{1, 2, 0, 1}, xrdAPDU{[]byte{}}},
 		{repXRD, []byte{1, 3, 0, 1, 2}, xrdPIN{1, 2}},
@@ -71,14 +75,14 @@ func TestMalformedReplies(t *testing.T) {
 		"RSTATR": {repRStat, [][]byte{nil, {3}, {4}, {0xFF}, {0, 3}, {1, 1, 9}, {0x80}, {4, 0}, {0, 0, 0, 5}, {0, 0x10}, {1, 3, 1}}},
 		"RAW": {repRaw, [][]byte{nil, {0}, {0, 0}, {0, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 0, 0}, {0, 0, 8, 0, 1, 2}, {0, 0, 9, 0, 1},
 			{0, 0, 0xFF, 0xFF, 1}, {0, 0, 26, 0, 1, 2, 3}, {0, 0, 26, 0, 1, 2, 3, 4, 5}}},
-		"KEYPAD": {repKeypad, [][]byte{nil, {0}, {0, 1}, {0, 0, '1'}, {0, 2, '1'}, {0, 1, '1', '2'}, {0, 0xFF, '1'}, {0, 1, 'A'},
-			{0, 1, 0}, {0, 1, '*'}, {0, 1, '#'}, {0, 1, 0x80}, {0, 2, '1', ':'}}},
+		"KEYPAD": {repKeypad, [][]byte{nil, {0}, {0, 1}, {0, 0, '1'}, {0, 2, '1'}, {0, 1, '1', '2'}, {0, 0xFF, '1'}, {0, 1, '@'},
+			{0, 1, 0}, {0, 1, 'I'}, {0, 1, '$'}, {0, 1, 0x80}, {0, 2, '1', ':'}}},
 		"COM":    {repCom, append(lengths(5, 14), []byte{127, 0, 0, 0, 0}, []byte{255, 0, 0, 0, 0})},
 		"CCRYPT": {repCCrypt, lengths(32, 44)},
 		"RMAC_I": {repRMacI, lengths(16, 28)},
 		"FTSTAT": {repFTStat, append(lengths(7, 14), bytesOf(7, 8), bytesOf(7, 0x80), bytesOf(7, 0xFF))},
 		"MFGREP": {repMfg, lengths(3, 3)},
-		"XRD": {repXRD, [][]byte{nil, {0}, {0, 0}, {0, 0, 1, 2}, {0, 1, 1}, {0, 1, 1, 0, 0}, {0, 2, 0, 1, 0}, {0, 2, 0, 1, 4, 0, 1},
+		"XRD": {repXRD, [][]byte{nil, {0}, {0, 0}, {0, 0, 1, 2}, {0, 1}, {0, 1, 1, 0, 0}, {1, 0, 0, 4}, {1, 0, 1, 2}, {1, 0, 0, 2, 0}, {0, 2, 0, 1, 0}, {0, 2, 0, 1, 4, 0, 1},
 			{0, 2, 0, 1, 0xFF, 0xFF}, {0, 2, 0, 2, 0, 0}, {0, 3, 0}, {2, 1, 0, 2}, {1}, {1, 0}, {1, 1}, {1, 1, 0, 4}, {1, 1, 0, 1, 0},
 			{1, 2}, {1, 2, 0}, {1, 2, 0, 0, 0x90}, bytesOf(2+2+259, 1, 2), {1, 3, 0, 0}, {1, 3, 0, 0, 0, 0}, {1, 4, 0}, {0xFF, 0xFF, 0xFF}}},
 	} {
@@ -157,7 +161,7 @@ func FuzzReply(f *testing.F) {
 		}
 		switch x := got.(type) { // no more comes out than went in
 		case replyKeypad:
-			if len(x.keys) != len(data)-2 {
+			if len(x.keys) > len(data)-2 {
 				t.Fatalf("%d keys of % X", len(x.keys), data)
 			}
 		case xrdAPDU:

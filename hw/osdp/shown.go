@@ -51,9 +51,14 @@ func (s *shown) dirty() bool {
 }
 
 // next gives the next command that tells the reader something; what it says it
-// cannot is left out.
-func (s *shown) next(c Capabilities) (command, bool) {
-	lacks := func(f int) bool { return c != (Capabilities{}) && c[f] == (Capability{}) }
+// cannot is left out, and what it was found to lack.
+func (s *shown) next(c Capabilities, unknown *lacks) (command, bool) {
+	lacks := func(code byte, f int) bool {
+		return c != (Capabilities{}) && c[f] == (Capability{}) || unknown.any(ask(code))
+	}
+	if unknown.any(ask(cmdOut)) {
+		clear(s.output)
+	}
 	if len(s.output) > 0 {
 		n := slices.Min(slices.Collect(maps.Keys(s.output)))
 		delete(s.output, n)
@@ -61,7 +66,7 @@ func (s *shown) next(c Capabilities) (command, bool) {
 	}
 	if s.light {
 		s.light = false
-		if !lacks(FunctionLight) {
+		if !lacks(cmdLED, FunctionLight) {
 			colour := Black
 			if n := len(s.lights); n > 0 {
 				colour = s.lights[n-1]
@@ -71,13 +76,13 @@ func (s *shown) next(c Capabilities) (command, bool) {
 	}
 	if s.buzzer {
 		s.buzzer = false
-		if !lacks(FunctionBuzzer) {
+		if !lacks(cmdBuz, FunctionBuzzer) {
 			return setBuzzer(s.beep), true
 		}
 	}
 	if s.display {
 		s.display = false
-		if !lacks(FunctionText) {
+		if !lacks(cmdText, FunctionText) {
 			// What stood there is written over.
 			text := s.text + strings.Repeat(" ", max(0, s.length-len(s.text)))
 			s.length = min(len(s.text), maxText)

@@ -30,30 +30,23 @@ type cardState struct {
 
 	mode    bool // the reader has accepted mode 1
 	pushes  bool // it reports cards by itself
-	noScan  bool // it refuses to be asked for one
 	asking  bool // the command under way is a scan
 	scanned time.Time
 	scan    bool // the last scan found a card
 }
 
-// nak notes what the reader cannot.
-func (c *cardState) nak(code byte) {
-	if code == cmdXWR && c.asking {
-		c.noScan = true
-	}
-}
-
 // wantsScan says that the reader is to be asked for a card.
-func (c *cardState) wantsScan(now time.Time) bool {
-	return c.mode && !c.pushes && !c.noScan && !c.here && now.Sub(c.scanned) >= scanEvery
+func (r *reader) wantsScan(now time.Time) bool {
+	c := &r.card
+	return c.mode && !c.pushes && !r.lacks.any(scanCard()) && !c.here && now.Sub(c.scanned) >= scanEvery
 }
 
 // scans says the same, and that it will be asked.
-func (c *cardState) scans(now time.Time) bool {
-	if !c.wantsScan(now) {
+func (r *reader) scans(now time.Time) bool {
+	if !r.wantsScan(now) {
 		return false
 	}
-	c.scanned, c.asking = now, true
+	r.card.scanned, r.card.asking = now, true
 	return true
 }
 
@@ -129,7 +122,13 @@ func (r *reader) answerCard(reply any, now time.Time) {
 		r.finish(xrdAPDU{slices.Clone(x.response)}, nil)
 	case xrdError:
 		r.dropCard(fmt.Errorf("%w: the reader's code is %02X", errCardGone, x.code))
-	case replyACK, xrdPresent, replyLocal, replyInput, replyOutput, replyReader, replyKeypad, replyRaw:
+	case xrdPresent:
+		if x.asError && !q.deferred {
+			r.dropCard(fmt.Errorf("%w: the reader's code is %02X", errCardGone, x.status))
+			return
+		}
+		q.deferred = true
+	case replyACK, replyLocal, replyInput, replyOutput, replyReader, replyKeypad, replyRaw:
 		// The response is still to come; that the card is absent has been dealt with.
 		q.deferred = true
 	default:

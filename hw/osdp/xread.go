@@ -11,13 +11,18 @@ type (
 	xrdError struct { // 00 00 and 01 00
 		mode, code byte
 	}
-	xrdMode struct{ mode, config byte } // 00 01
+	xrdMode struct{ mode byte } // 00 01
 	// xrdInfo is the report of a card that the reader found, 00 02. Its serial
 	// number is nobody's business here.
-	xrdInfo    struct{ protocol byte }      // 0 contact, 1 ISO 14443
-	xrdPresent struct{ status byte }        // 01 01, see below
-	xrdAPDU    struct{ response []byte }    // 01 02
-	xrdPIN     struct{ status, tries byte } // 01 03
+	xrdInfo struct{ protocol byte } // 0 contact, 1 ISO 14443
+	// xrdPresent is 01 01. Table 76 can be read to have it as 01 00, and there are
+	// readers that send it so, which is told from an error by its length.
+	xrdPresent struct {
+		status  byte // see below
+		asError bool // as 01 00: not meant as a reply to an APDU
+	}
+	xrdAPDU struct{ response []byte }    // 01 02
+	xrdPIN  struct{ status, tries byte } // 01 03
 )
 
 // States of a card, Table 75.
@@ -40,16 +45,18 @@ func parseXRD(data []byte) (any, error) {
 		return bad()
 	}
 	switch {
+	case mode == 1 && code == 0 && len(data) == 2 && data[0] == 0 && data[1] >= cardPresent && data[1] <= cardContact:
+		return xrdPresent{status: data[1], asError: true}, nil
 	case code == 0: // PR00ERROR, PR01ERROR
 		if len(data) != 1 {
 			return bad()
 		}
 		return xrdError{mode, data[0]}, nil
-	case mode == 0 && code == 1: // PR00REQR
-		if len(data) != 2 {
+	case mode == 0 && code == 1: // PR00REQR: mode, and its configuration if it has one
+		if len(data) < 1 || len(data) > 2 {
 			return bad()
 		}
-		return xrdMode{data[0], data[1]}, nil
+		return xrdMode{data[0]}, nil
 	case mode == 0 && code == 2: // PR00CIRR: reader, protocol, two lengths, serial number, protocol data
 		if len(data) < 4 || len(data) != 4+int(data[2])+int(data[3]) || data[1] > 1 {
 			return bad()
@@ -57,12 +64,12 @@ func parseXRD(data []byte) (any, error) {
 		return xrdInfo{data[1]}, nil
 	case mode == 1 && code == 1: // PR01PRES: reader, and a status that some leave out
 		if len(data) == 1 {
-			return xrdPresent{cardPresent}, nil
+			return xrdPresent{status: cardPresent}, nil
 		}
 		if len(data) != 2 || data[1] > cardContact {
 			return bad()
 		}
-		return xrdPresent{data[1]}, nil
+		return xrdPresent{status: data[1]}, nil
 	case mode == 1 && code == 2: // PR01SCREP: reader, status, response
 		if len(data) < 2 || len(data) == 3 || len(data) > 2+card.MaxResponse {
 			return bad()

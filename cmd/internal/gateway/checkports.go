@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -23,11 +24,12 @@ const pcscPatience = 3 * time.Second
 // ports looks whether each reader, bus and converter is where the wiring says; it
 // opens none: the daemon may be reading it.
 func (f *findings) ports(w *wiring.Wiring) {
+	once := owners{}
 	for _, name := range slices.Sorted(maps.Keys(w.ADCs)) {
 		f.device("adc/"+name, "", w.ADCs[name].Bus, i2cDevice)
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Buses)) {
-		f.device("bus/"+name, "", w.Buses[name].Port, rs485Device)
+		f.port(once, "bus/"+name, "", w.Buses[name].Port, rs485Device)
 	}
 	installed, err := ReadInstalled(w.Data)
 	if err != nil {
@@ -46,14 +48,21 @@ func (f *findings) ports(w *wiring.Wiring) {
 		case wiring.SimReader:
 			f.add(OK, r.name, "%sa simulated reader, on %s", door, w.Sim.Socket)
 		case wiring.Scanner:
-			f.device(r.name, door, r.cfg.Port, serialDevice)
+			f.port(once, r.name, door, r.cfg.Port, serialDevice)
 		case wiring.Keyboard:
-			f.device(r.name, door, r.cfg.Port, inputDevice)
+			f.port(once, r.name, door, r.cfg.Port, inputDevice)
 		case wiring.PN532:
 			kind, path, _ := strings.Cut(r.cfg.Bus, ":")
-			f.device(r.name, door, path, map[string]deviceKind{"i2c": i2cDevice, "spi": spiDevice, "uart": uartDevice}[kind])
+			switch kind {
+			case "i2c": // which other chips may be on, too
+				f.device(r.name, door, path, i2cDevice)
+			case "spi":
+				f.port(once, r.name, door, path, spiDevice)
+			case "uart":
+				f.port(once, r.name, door, path, uartDevice)
+			}
 		case wiring.PCSC:
-			f.pcsc(r, door, pcsc, pcscErr)
+			f.pcsc(once, r, door, pcsc, pcscErr)
 		case wiring.OSDP:
 			f.osdp(r, door, installed, err != nil)
 		}
@@ -73,6 +82,29 @@ var (
 	spiDevice    = deviceKind{"SPI device", "SPI bus", "switch it on (on a Raspberry Pi dtparam=spi=on in config.txt), or correct it in the wiring file"}
 )
 
+// owners are the parts that have a device or a PC/SC reader for themselves. The
+// wiring file refuses one name twice; here it is two names of one thing.
+type owners map[string]string
+
+// taken makes part the owner, or tells who that is already.
+func (o owners) taken(what, part string) (by string, yes bool) {
+	if by, yes = o[what]; !yes {
+		o[what] = part
+	}
+	return by, yes
+}
+
+// port is device for one that has one use, by whichever of its names.
+func (f *findings) port(once owners, part, door, path string, kind deviceKind) {
+	if device, err := filepath.EvalSymlinks(path); err == nil {
+		if by, taken := once.taken(device, part); taken {
+			f.add(Fault, part, "%s%s is the device of %s, by another name: one port has one use", door, path, by)
+			return
+		}
+	}
+	f.device(part, door, path, kind)
+}
+
 // device looks whether a character device is there, and whether this user may
 // open it.
 func (f *findings) device(part, door, path string, kind deviceKind) {
@@ -90,7 +122,7 @@ func (f *findings) device(part, door, path string, kind deviceKind) {
 	}
 }
 
-func (f *findings) pcsc(r reader, door string, all []string, err error) {
+func (f *findings) pcsc(once owners, r reader, door string, all []string, err error) {
 	var found []string
 	for _, name := range all {
 		if name == r.cfg.Name {
@@ -109,6 +141,10 @@ func (f *findings) pcsc(r reader, door string, all []string, err error) {
 	case err != nil:
 		f.add(Fault, r.name, "%s%v", door, err)
 	case len(found) == 1:
+		if by, taken := once.taken("PC/SC "+found[0], r.name); taken {
+			f.add(Fault, r.name, "%sthe PC/SC reader %q is that of %s, by another part of its name: give each a reader of its own", door, found[0], by)
+			return
+		}
 		f.add(OK, r.name, "%sPC/SC has the reader %q", door, found[0])
 	case len(found) == 0 && r.cfg.Name == "":
 		f.add(Fault, r.name, "%sPC/SC has no reader: plug it in, and look whether its driver is installed (Debian's libccid, or its maker's)", door)

@@ -172,32 +172,35 @@ func (b *osdpBus) give(ctx context.Context, address byte, fresh bool, now time.T
 	}
 	// Written before it is sent: whatever becomes of this process, the next one
 	// knows the key that the reader has.
-	key, generation, err := b.keys.send(r.place, fresh)
+	s, err := b.keys.send(r.place, fresh)
 	if err != nil {
 		return err
 	}
-	r.setAside(true) // what it says now is not what it is here for
 	defer b.renew()
-	defer r.setAside(false)
-	id, err := send(bus, key)
+	if fresh {
+		r.setAside(true) // what it says now is not what it is here for
+		defer r.setAside(false)
+	}
+	id, err := send(bus, s.key)
 	switch {
 	case err == nil:
-		return b.keys.took(r.place, generation, id, now)
-	case untaken(err):
-		return errors.Join(err, b.keys.unsent(r.place, generation))
+		return b.keys.took(r.place, s.generation, id, now)
+	case !s.again && untaken(err, fresh):
+		return errors.Join(err, b.keys.unsent(r.place, s.generation))
 	}
 	return err
 }
 
 // untaken tells whether the reader surely does not have the key that it was to
-// be given.
-func untaken(err error) bool {
-	for _, sure := range []error{osdp.ErrNotInInstallMode, osdp.ErrKeyNotTaken, osdp.ErrNotRunning, osdp.ErrUnknownReader} {
+// be given. An installation tries until its time is over: one that was refused
+// at last may have been taken at first.
+func untaken(err error, fresh bool) bool {
+	for _, sure := range []error{osdp.ErrNotInInstallMode, osdp.ErrNotRunning, osdp.ErrUnknownReader} {
 		if errors.Is(err, sure) {
 			return true
 		}
 	}
-	return false
+	return !fresh && errors.Is(err, osdp.ErrKeyNotTaken)
 }
 
 // otherReader says that a reader is not the one that was installed.

@@ -27,6 +27,9 @@ const (
 	// maxPending bounds how many keys may be out without anybody knowing whether
 	// the reader took them.
 	maxPending = 8
+	// ahead is how many keys are tried that the file knows nothing of yet: one
+	// that was put back from a backup is older than its readers' keys.
+	ahead = 3
 )
 
 // Place is where an OSDP reader is.
@@ -162,37 +165,49 @@ func (k *osdpKeys) of(p Place) (_ Installed, ok bool) {
 }
 
 // try lists the keys that a reader may have, the likeliest first. One that was
-// never given any has none of ours: the key is one that it will be given.
+// never given any has none of ours.
 func (k *osdpKeys) try(p Place) (keys []osdp.Key) {
-	i, ok := k.of(p)
-	if !ok {
-		return []osdp.Key{k.key(p, 1)}
-	}
+	i, _ := k.of(p)
 	if i.Generation > 0 {
 		keys = append(keys, k.key(p, i.Generation))
 	}
 	for _, g := range i.Pending {
 		keys = append(keys, k.key(p, g))
 	}
+	for n := range uint32(ahead) {
+		keys = append(keys, k.key(p, i.next()+n))
+	}
 	return keys
+}
+
+// next is the generation of the key that the reader is to be sent next.
+func (i *Installed) next() uint32 {
+	return max(i.Generation, slices.Max(append(i.Pending, 0))) + 1
 }
 
 func (k *osdpKeys) key(p Place, generation uint32) osdp.Key {
 	return osdp.DeriveKey(k.master, p.unit(), generation)
 }
 
+// sending is a key that a reader is about to be sent.
+type sending struct {
+	key        osdp.Key
+	generation uint32
+	again      bool // it was sent before: the reader may have it whatever it says now
+}
+
 // send notes, durably, that a reader is about to be sent a new key, and gives it.
 // Without fresh it is one that was sent before, if nobody knows whether the
 // reader took it: it is the same reader, which is asked again.
-func (k *osdpKeys) send(p Place, fresh bool) (osdp.Key, uint32, error) {
+func (k *osdpKeys) send(p Place, fresh bool) (sending, error) {
 	i, _ := k.of(p)
 	if !fresh && len(i.Pending) > 0 {
-		return k.key(p, i.Pending[0]), i.Pending[0], nil
+		return sending{k.key(p, i.Pending[0]), i.Pending[0], true}, nil
 	}
 	i.Place = p
-	next := max(i.Generation, slices.Max(append(i.Pending, 0))) + 1
+	next := i.next()
 	i.Pending = append([]uint32{next}, i.Pending[:min(len(i.Pending), maxPending-1)]...)
-	return k.key(p, next), next, k.put(i)
+	return sending{k.key(p, next), next, false}, k.put(i)
 }
 
 // took notes that a reader has the key of a generation.

@@ -52,16 +52,16 @@ func TestOSDPKeys(t *testing.T) {
 			}
 		}
 	}
-	if n := len(k.try(wall3)); n != 1 {
+	if n := len(k.try(wall3)); n != ahead {
 		t.Errorf("%d keys of a reader that has none", n)
 	}
-	first, g, err := k.send(wall3, true)
-	if err != nil || g != 1 {
-		t.Fatal(g, err)
+	first, err := k.send(wall3, true)
+	if err != nil || first.generation != 1 || first.again {
+		t.Fatal(first, err)
 	}
-	held = first
+	held = first.key
 	holds("killed after the first key", 0)
-	if err := k.took(wall3, g, whole, installedAt); err != nil {
+	if err := k.took(wall3, first.generation, whole, installedAt); err != nil {
 		t.Fatal(err)
 	}
 	holds("installed", 0)
@@ -69,22 +69,22 @@ func TestOSDPKeys(t *testing.T) {
 		t.Errorf("kept is %+v", i)
 	}
 
-	second, g, err := k.send(wall3, false)
-	if err != nil || g != 2 || second == first {
-		t.Fatal(g, err)
+	second, err := k.send(wall3, false)
+	if err != nil || second.generation != 2 || second.again || second.key == first.key {
+		t.Fatal(second, err)
 	}
 	holds("a rotation that did not arrive", 0)
-	held = second
+	held = second.key
 	holds("killed after a rotation", 1)
-	if again, n, err := k.send(wall3, false); err != nil || n != g || again != second {
-		t.Errorf("a rotation tried again sends generation %d, %v", n, err)
+	if again, err := k.send(wall3, false); err != nil || again.generation != 2 || !again.again || again.key != second.key {
+		t.Errorf("a rotation tried again sends %+v, %v", again, err)
 	}
-	third, g, err := k.send(wall3, true)
-	if err != nil || g != 3 || third == second {
-		t.Errorf("an installation of perhaps another reader sends generation %d, %v", g, err)
+	third, err := k.send(wall3, true)
+	if err != nil || third.generation != 3 || third.again || third.key == second.key {
+		t.Errorf("an installation of perhaps another reader sends generation %d, %v", third.generation, err)
 	}
 	holds("a rotation and an installation that nobody answered", 2)
-	if err := k.unsent(wall3, g); err != nil {
+	if err := k.unsent(wall3, third.generation); err != nil {
 		t.Fatal(err)
 	}
 	holds("the installation was refused", 1)
@@ -92,19 +92,122 @@ func TestOSDPKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	holds("rotated", 0)
-	if n := len(k.try(wall3)); n != 1 {
+	if n := len(k.try(wall3)); n != 1+ahead {
 		t.Errorf("%d keys are tried once it is known which it is", n)
 	}
 
 	for range 3 * maxPending {
-		if held, _, err = k.send(wall3, true); err != nil {
+		s, err := k.send(wall3, true)
+		if err != nil {
 			t.Fatal(err)
 		}
+		held = s.key
 	}
-	if n := len(k.try(wall3)); n != 1+maxPending {
+	if n := len(k.try(wall3)); n != 1+maxPending+ahead {
 		t.Errorf("%d keys are tried", n)
 	}
 	holds("many installations that nobody answered", 1)
+}
+
+// TestOSDPKeysFromBackup: a file that is older than the last rotations, or is gone,
+// still leads to the reader's key.
+func TestOSDPKeysFromBackup(t *testing.T) {
+	t.Parallel()
+	k, err := readOSDPKeys(t.TempDir(), [32]byte{9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var backup []byte
+	var held osdp.Key
+	for n := range ahead {
+		s, err := k.send(wall3, n == 0)
+		if err == nil {
+			err = k.took(wall3, s.generation, whole, installedAt)
+		}
+		if n == 0 && err == nil {
+			backup, err = os.ReadFile(k.path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = s.key
+	}
+	for what, change := range map[string]func() error{
+		"a backup": func() error { return os.WriteFile(k.path, backup, 0o600) },
+		"no file":  func() error { return os.Remove(k.path) },
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(reread(t, k).try(wall3), held) {
+			t.Errorf("%s: the reader's key is not tried", what)
+		}
+	}
+}
+
+// TestUntaken: only what is certain has a key forgotten.
+func TestUntaken(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err             error
+		install, rotate bool
+	}{
+		{osdp.ErrNotInInstallMode, true, true},
+		{osdp.ErrNotRunning, true, true},
+		{osdp.ErrUnknownReader, true, true},
+		{osdp.ErrKeyNotTaken, false, true},
+		{osdp.ErrWindow, false, false},
+		{osdp.ErrWrongKey, false, false},
+		{osdp.ErrOffline, false, false},
+		{fmt.Errorf("%w: %w", osdp.ErrOffline, osdp.ErrDowngrade), false, false},
+		{os.ErrDeadlineExceeded, false, false},
+	} {
+		if i, r := untaken(c.err, true), untaken(c.err, false); i != c.install || r != c.rotate {
+			t.Errorf("%v: installing %v, rotating %v", c.err, i, r)
+		}
+	}
+}
+
+// TestExitCounts: nobody is denied the way out because a reader was changed, or is
+// being given a key; on the way in nothing counts then.
+func TestExitCounts(t *testing.T) {
+	t.Parallel()
+	for _, exit := range []bool{false, true} {
+		for _, r := range []*osdpReader{{other: &otherReader{}}, {aside: true}, {}} {
+			r.reader.exit = exit
+			if want := exit || r.other == nil && !r.aside; r.counts() != want {
+				t.Errorf("exit %v, another %v, aside %v: counts %v", exit, r.other, r.aside, !want)
+			}
+		}
+	}
+}
+
+// TestSettled: of what flickers the door log hears of the first and the last.
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	told := make(chan string, 100)
+	s := settled{every: 200 * time.Millisecond, tell: func(what string, err error) { told <- what }}
+	s.is("", nil) // as it was
+	for n := range 1000 {
+		s.is([]string{"open", ""}[n%2], nil)
+	}
+	if first := <-told; first != "open" {
+		t.Errorf("told %q first", first)
+	}
+	if len(told) != 0 {
+		t.Errorf("told %d times more at once", len(told))
+	}
+	if last := <-told; last != "" {
+		t.Errorf("told %q last", last)
+	}
+	s.is("", nil)
+	s.is("open", nil)
+	s.is("", nil)
+	s.is("open", nil)
+	time.Sleep(3 * s.every)
+	if len(told) != 1 || <-told != "open" {
+		t.Error("it stays open, and that is not what was told")
+	}
 }
 
 // TestOSDPKeysDiffer: no two readers, generations or masters have one key.
@@ -133,7 +236,7 @@ func TestOSDPKeysMet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := k.send(wall3, true); err != nil {
+	if _, err := k.send(wall3, true); err != nil {
 		t.Fatal(err)
 	}
 	k = reread(t, k)
@@ -145,8 +248,8 @@ func TestOSDPKeysMet(t *testing.T) {
 	}
 	// A refused first installation leaves nothing.
 	other := Place{"wall", 4}
-	_, g, err := k.send(other, true)
-	if err = errors.Join(err, k.unsent(other, g), k.unsent(other, g)); err != nil {
+	s, err := k.send(other, true)
+	if err = errors.Join(err, k.unsent(other, s.generation), k.unsent(other, s.generation)); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok := reread(t, k).of(other); ok {
@@ -162,8 +265,8 @@ func TestOSDPKeysUnwritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.path = filepath.Join(k.path, "nowhere", OSDPFile)
-	if key, _, err := k.send(wall3, true); err == nil {
-		t.Errorf("sent %v", key)
+	if s, err := k.send(wall3, true); err == nil {
+		t.Errorf("sent %v", s)
 	}
 	if _, ok := k.of(wall3); ok {
 		t.Error("it is remembered all the same")
@@ -259,10 +362,10 @@ func TestOSDPFileDamaged(t *testing.T) {
 	if !errors.Is(err, ErrOSDPFile) || !strings.Contains(err.Error(), path) {
 		t.Errorf("%v", err)
 	}
-	if len(k.try(wall3)) != 1 {
+	if len(k.try(wall3)) == 0 {
 		t.Error("no key to try")
 	}
-	_, _, err = k.send(wall3, true)
+	_, err = k.send(wall3, true)
 	if !errors.Is(err, ErrOSDPFile) || !errors.Is(k.met(wall3, whole, installedAt), ErrOSDPFile) {
 		t.Errorf("a key was sent: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -25,10 +26,8 @@ type osdpReader struct {
 	reading *reading
 	taps    taps
 	log     *slog.Logger
-	state   func(up bool, err error)
 
-	// Of the handler's methods.
-	tampered, failed bool
+	present, tampered, failed settled
 
 	mu    sync.Mutex
 	aside bool // it is being given a key
@@ -41,7 +40,10 @@ type osdpReader struct {
 func (r *osdpReader) attach(ctx context.Context, rd *reading, log *slog.Logger) {
 	r.reading, r.log = rd, log.With("reader", r.name)
 	r.taps = rd.taps(ctx, r.reader, r.log)
-	r.state = rd.state(ctx, r.name, "no reader at "+r.place.String(), func() {})
+	state := rd.state(ctx, r.name, "no reader at "+r.place.String(), func() {})
+	r.present = settled{every: settleFor, tell: func(_ string, err error) { state(err == nil, err) }}
+	r.tampered = settled{every: settleFor, tell: r.fault("/case", "the reader's case is closed")}
+	r.failed = settled{every: settleFor, tell: r.fault("/power", "the reader's power is back")}
 }
 
 func (r *osdpReader) config() osdp.ReaderConfig {
@@ -71,11 +73,12 @@ func (r *osdpReader) forget() {
 	r.other, r.id, r.up, r.why = nil, osdp.Identity{}, false, nil
 }
 
-// counts tells whether what the reader reports counts.
+// counts tells whether what the reader reports counts. On the way out it does,
+// whichever reader it is that has the key.
 func (r *osdpReader) counts() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.aside && r.other == nil
+	return r.exit || !r.aside && r.other == nil
 }
 
 // identity is what the reader said of itself; ok is false while it is not there.
@@ -127,8 +130,8 @@ func (r *osdpReader) State(up bool, err error) {
 	r.up, r.why = up, err
 	aside := r.aside
 	r.mu.Unlock()
-	if !aside {
-		r.state(up, err)
+	if !aside && !errors.Is(err, osdp.ErrNotRunning) { // the bus is begun anew
+		r.present.is("", err)
 	}
 }
 
@@ -157,26 +160,70 @@ func (r *osdpReader) Key(key byte) {
 }
 
 // Tamper is osdp.Handler's.
-func (r *osdpReader) Tamper(active bool) {
-	r.change(&r.tampered, active, "/case", "the reader's case is open", "the reader's case is closed")
-}
+func (r *osdpReader) Tamper(active bool) { r.change(&r.tampered, active, "the reader's case is open") }
 
 // Power is osdp.Handler's.
 func (r *osdpReader) Power(failed bool) {
-	r.change(&r.failed, failed, "/power", "the reader says that its power fails", "the reader's power is back")
+	r.change(&r.failed, failed, "the reader says that its power fails")
 }
 
-func (r *osdpReader) change(was *bool, is bool, part, bad, good string) {
-	if *was == is {
+func (r *osdpReader) change(s *settled, bad bool, what string) {
+	if !bad {
+		what = ""
+	}
+	s.is(what, nil)
+}
+
+// fault records that a part of the reader is not as it should be, or is again.
+func (r *osdpReader) fault(part, good string) func(what string, _ error) {
+	return func(what string, _ error) {
+		cleared := what == ""
+		if cleared {
+			what = good
+		}
+		r.log.Warn(what)
+		r.reading.fault(r.taps.ctx, r.name+part, what, cleared)
+	}
+}
+
+// settleFor is how long a fault of a reader stands at least before the door log
+// hears of its end, or of another.
+const settleFor = 3 * time.Second
+
+// settled passes on how something is, and not more often than the door log bears:
+// a first change at once, and of those that follow within a while the last. Its
+// beginning is in order.
+type settled struct {
+	tell  func(what string, err error) // nothing and nil: in order; from one goroutine at a time
+	every time.Duration                // settleFor
+
+	mu        sync.Mutex
+	now, told struct {
+		what string
+		err  error
+	}
+	timer *time.Timer // runs while nothing passes
+}
+
+func (s *settled) is(what string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now.what, s.now.err = what, err; s.timer == nil {
+		s.pass()
+	}
+}
+
+func (s *settled) pass() {
+	if s.timer = nil; s.now.what == s.told.what && fmt.Sprint(s.now.err) == fmt.Sprint(s.told.err) {
 		return
 	}
-	*was = is
-	what := good
-	if is {
-		what = bad
-	}
-	r.log.Warn(what)
-	r.reading.fault(r.taps.ctx, r.name+part, what, !is)
+	s.told = s.now
+	s.tell(s.told.what, s.told.err)
+	s.timer = time.AfterFunc(s.every, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.pass()
+	})
 }
 
 // Input is osdp.Handler's. No door's contact hangs on a reader: its cable ends

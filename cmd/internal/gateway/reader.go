@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"tombolo/cmd/internal/wiring"
 	"tombolo/edge/door"
 	"tombolo/edge/panel"
+	"tombolo/hw/nfc"
 	"tombolo/passport"
 	"tombolo/passport/card"
 )
@@ -82,6 +84,8 @@ func (rd *reading) state(ctx context.Context, part, missing string, tried func()
 	return func(up bool, err error) {
 		defer tried()
 		switch {
+		case errors.Is(err, nfc.ErrLies): // it is there
+			rd.fault(ctx, part, err.Error(), false)
 		case !up:
 			rd.fault(ctx, part, fmt.Sprintf("%s: %v", missing, err), false)
 		case down:

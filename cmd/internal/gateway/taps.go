@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 
 	"tombolo/cmd/internal/wiring"
@@ -39,6 +40,14 @@ func (t taps) card(tr card.Transceiver) {
 	}
 }
 
+// passed is told of what an NFC reader could not ask. On the way in a card that
+// left before that is nothing yet: mostly it comes nearer in the next moment.
+func (t taps) passed(err error) {
+	if t.unread.r.exit || !errors.Is(err, card.ErrGone) {
+		t.refused(err)
+	}
+}
+
 // readCards runs an NFC reader.
 func (rd *reading) readCards(ctx context.Context, r reader, log *slog.Logger, tried func()) error {
 	t := rd.taps(ctx, r, log)
@@ -52,7 +61,7 @@ func (rd *reading) readCards(ctx context.Context, r reader, log *slog.Logger, tr
 		open = func(ctx context.Context) (nfc.Field, error) { return nfc.OpenPCSC(ctx, r.cfg.Name) }
 	}
 	return nfc.Run(ctx, nfc.Config{
-		Open: open, Log: log, Refused: t.refused, State: rd.state(ctx, r.name, "no reader at "+where, tried),
+		Open: open, Log: log, Refused: t.passed, State: rd.state(ctx, r.name, "no reader at "+where, tried),
 		Card: func(_ context.Context, tr card.Transceiver) { t.card(tr) },
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"tombolo/hw/nfc"
 	"tombolo/passport"
 	"tombolo/passport/card"
 	"tombolo/passport/card/soft"
@@ -112,4 +113,55 @@ func TestTapsNoise(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPassed: what could not even be asked is refused on the way in, but for a
+// card that just passed by; on the way out all of it opens.
+func TestPassed(t *testing.T) {
+	t.Parallel()
+	for err, in := range map[error]bool{
+		nfc.ErrSeveral:                           true,
+		fmt.Errorf("%w (mute)", nfc.ErrNotISO):   true,
+		nfc.ErrHeld:                              true,
+		fmt.Errorf("driver: %w", card.ErrGone):   false,
+		fmt.Errorf("%w: too fast", card.ErrGone): false,
+	} {
+		for _, exit := range []bool{false, true} {
+			d := &tapDoor{}
+			x := tapAt(t.Context(), d, exit)
+			x.passed(err)
+			x.stop()
+			var want []string
+			if in || exit {
+				want = []string{fmt.Sprintf("unread front %v", exit)}
+			}
+			if !slices.Equal(d.heard, want) {
+				t.Errorf("%v, exit %v: heard %q", err, exit, d.heard)
+			}
+		}
+	}
+}
+
+// TestReaderState: what a driver says of its reader becomes a fault that is
+// cleared, and one that was there from the start is none.
+func TestReaderState(t *testing.T) {
+	t.Parallel()
+	var heard []string
+	tried := 0
+	rd := &reading{fault: func(_ context.Context, part, what string, cleared bool) {
+		heard = append(heard, fmt.Sprintf("%s %v: %s", part, cleared, what))
+	}}
+	state := rd.state(t.Context(), "door/front/reader/1", "no reader at PC/SC", func() { tried++ })
+	state(true, nil)
+	state(false, nfc.ErrLies)
+	state(true, nil)
+	state(false, errors.New("unplugged"))
+	state(true, nil)
+	want := []string{
+		"door/front/reader/1 false: " + nfc.ErrLies.Error(), "door/front/reader/1 true: it answers again",
+		"door/front/reader/1 false: no reader at PC/SC: unplugged", "door/front/reader/1 true: it answers again",
+	}
+	if !slices.Equal(heard, want) || tried != 5 {
+		t.Errorf("%d times, %q", tried, heard)
+	}
 }

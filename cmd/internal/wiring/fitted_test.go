@@ -106,6 +106,7 @@ var fittedMistakes = []mistake{
 	{"bcm and line", relay7, `operator = { bcm = 7, line = 7, active_low = true }`, 12, 23, "doors.front.operator.line", "bcm says already", nil},
 	{"bcm and adc", `{ adc = "hall", channel = 0`, `{ bcm = 5, adc = "hall", channel = 0`, 14, 22, "doors.front.contact.adc", "bcm is there too", nil},
 	{"a label's reserved line", relay23, `line = 0`, 28, 44, "doors.yard.relay.line", "BCM 0 (pin 27) is reserved", nil},
+	{"a label's line of the SD card", relay23, `line = 48`, 28, 44, "doors.yard.relay.line", `line 48 of "pinctrl-bcm2711" is the board's own`, nil},
 	{"a label's line of a bus", relay23, `line = 3`, 28, 44, "doors.yard.relay.line", "belongs to /dev/i2c-1", nil},
 	{"a line of SPI", uart, `bus = "spi:/dev/spidev0.1"`, 12, 20, "doors.front.operator.bcm", "BCM 7 (pin 26) belongs to /dev/spidev0.1, where door front's reader 2 is", nil},
 	{"a line of the header's serial port", usb, `port = "/dev/../dev/serial0"` + "\n[inputs]\nfire = { pin = 8 }\n[buses.wall.x]", 4, 16, "inputs.fire.pin", "BCM 14 (pin 8) belongs to /dev/serial0, where the OSDP bus wall is", nil},
@@ -254,8 +255,9 @@ func TestPowerOn(t *testing.T) {
 		{`{ chip = "pinctrl-bcm2835", line = 9, active_low = true }`, false},
 		{`{ chip = "pinctrl-rp1", line = 4 }`, false},
 		{`{ chip = "raspberry-pi", line = 4 }`, false},
-		{`{ chip = "pinctrl-bcm2711", line = 42, active_low = true }`, true}, // not of the header
-		{`{ chip = "9030000.pl061", line = 1, active_low = true }`, true},    // what pulls there nobody knows
+		{`{ chip = "pinctrl-bcm2711", line = 27 }`, true},
+		{`{ chip = "pinctrl-bcm2711", line = 28 }`, false},                // the board's own
+		{`{ chip = "9030000.pl061", line = 1, active_low = true }`, true}, // what pulls there nobody knows
 		{`{ chip = "/dev/gpiochip0", line = 17, active_low = true }`, true},
 	} {
 		_, err := Parse("/t/gateway.toml", []byte("[doors.front]\nlock = \"fail-secure\"\nrelay = "+c.line+"\n"))

@@ -167,7 +167,11 @@ func (b *builder) line(path strict.Path, name string, n naming) (l Line, ok bool
 func (b *builder) claim(at strict.Path, l Line) bool {
 	id := lineID{l.Chip, l.Offset}
 	what := "line " + itoa(l.Offset) + " of " + strict.Quote(l.Chip)
-	if onHeader(l.Chip) && l.Offset < board.BCMs {
+	if onHeader(l.Chip) {
+		if l.Offset >= board.BCMs {
+			b.doc.Reject(at, "%s is the board's own, its SD card's or an LED's: the header has 0 to %d", what, board.BCMs-1)
+			return false
+		}
 		id.chip, what = board.HeaderChip, headerName(l.Offset) // whatever it is called here
 		if why, reserved := board.Reserved(l.Offset); reserved {
 			b.doc.Reject(at, "%s is reserved: it is %s; wire another pin", what, why)

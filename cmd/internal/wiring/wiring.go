@@ -77,7 +77,7 @@ type Door struct {
 // Line is one GPIO line, or a named line of the simulated board.
 type Line struct {
 	Chip      string // label, path as in /dev/gpiochip0, board.HeaderChip, or SimChip; "" of a supervised input
-	Offset    int    // 0 to 1023, on the header the BCM number; 0 if simulated
+	Offset    int    // 0 to 1023, on the header the BCM number, 0 to 27; 0 if simulated
 	ActiveLow bool
 	Name      string // what it is at which door, as in "front/relay": consumer, logs, simulated board
 }
