@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime"
 	"sync"
 	"time"
 
@@ -229,19 +228,12 @@ const (
 	mark = 0xFF
 )
 
-// timerSlack is how late the kernel's timers are, prctl(2) PR_SET_TIMERSLACK, and a little.
-const timerSlack = 60 * time.Microsecond
-
 // pause waits for less than time.Sleep can, which takes a millisecond at least: at
-// 115,200 baud the gap between two frames is a sixth of that, a card's APDUs all
-// wait for it, and the kernel would make it half as long again.
-func pause(until time.Time) {
-	if d := time.Until(until) - timerSlack; d > 0 {
+// 115,200 baud the gap between two frames is a sixth of that.
+func pause(d time.Duration) {
+	if d > 0 {
 		t := unix.NsecToTimespec(int64(d))
-		_ = unix.Nanosleep(&t, nil)
-	}
-	for time.Now().Before(until) {
-		runtime.Gosched()
+		_ = unix.Nanosleep(&t, nil) // a signal makes the gap shorter, and then a reader may ask again
 	}
 }
 
@@ -254,7 +246,7 @@ func (b *Bus) turn(ctx context.Context, r *reader, now time.Time) error {
 		return nil
 	}
 	b.out = append(append(b.out[:0], mark), command...)
-	pause(b.quiet) // the line is idle for two characters, §5.7
+	pause(time.Until(b.quiet)) // the line is idle for two characters, §5.7
 	if _, err := b.port.Write(b.out); err != nil {
 		return fmt.Errorf("%w: %w", ErrPort, err)
 	}

@@ -45,6 +45,33 @@ func TestInstall(t *testing.T) {
 	r.online(t)
 }
 
+// Somebody spoils what comes after KEYSET: that the reader was not in its
+// installation mode is not what is told then, because it may have the key. The
+// same key once more finds out.
+func TestInstallSpoiled(t *testing.T) {
+	t.Parallel()
+	cfg := deviceConfig()
+	cfg.Key = nil
+	r := newRig(t, cfg, secured)
+	r.Listen(func(s osdptest.Seen) {
+		if s.Code == osdptest.KeySet {
+			go r.Misbehave(osdptest.Fault{Kind: osdptest.BadCryptogram, On: osdptest.Challenge, Times: -1})
+		}
+	})
+	if _, err := r.bus.Install(t.Context(), address, scbk, 1500*time.Millisecond); !errors.Is(err, osdp.ErrWindow) || errors.Is(err, osdp.ErrNotInInstallMode) {
+		t.Errorf("%v", err)
+	}
+	if s := r.State(); s.Key != [16]byte(scbk) {
+		t.Fatalf("the reader has %X", s.Key)
+	}
+	r.Listen(nil)
+	r.Behave()
+	if _, err := r.bus.Install(t.Context(), address, scbk, 10*time.Second); err != nil {
+		t.Errorf("once more: %v", err)
+	}
+	r.online(t)
+}
+
 func TestInstallEnds(t *testing.T) {
 	t.Parallel()
 	cfg := deviceConfig()
