@@ -40,6 +40,7 @@ const (
 // reply's last byte and the next command beside it is the gateway's.
 type meter struct {
 	g           *gateway
+	path        string                                  // of the roster
 	watch       func(card.Transceiver) card.Transceiver // times an APDU, where that is done on this side
 	others      func() time.Duration                    // what was not the gateway's so far
 	share, rest []time.Duration
@@ -68,6 +69,9 @@ func (m *meter) done() bool { return m.err != nil || len(m.share) >= cardTaps }
 
 // round taps for a while, as long as it is needed.
 func (m *meter) round(t card.Transceiver) {
+	if m.err = keepCached(m.path); m.err != nil {
+		return
+	}
 	if m.watch != nil {
 		t = m.watch(t)
 	}
@@ -129,7 +133,7 @@ func cards(b *report, dir, path string) error {
 		name string
 		over func(context.Context, *meter, *timed) error
 	}{{"pcsc", overPCSC}, {"osdp", overOSDP}} {
-		m := &meter{g: g, others: chip.total}
+		m := &meter{g: g, path: path, others: chip.total}
 		ctx, cancel := context.WithTimeout(context.Background(), cardPatience)
 		err := r.over(ctx, m, chip)
 		cancel()
