@@ -62,9 +62,10 @@ var mayImport = map[string][]string{
 	"hw":           {"passport/card"},
 	"hw/adc":       {"hw/adc", "hw/internal"},
 	"hw/attached":  {"hw"},
-	"hw/keyboard":  {"hw/scanner"},
+	"hw/keyboard":  {"hw/internal", "hw/scanner"},
 	"hw/nfc":       {"hw/internal", "hw/nfc", "passport/card"},
-	"hw/osdp":      {"hw/osdp", "passport/card"},
+	"hw/osdp":      {"hw/internal", "hw/osdp", "passport/card"},
+	"hw/scanner":   {"hw/internal"},
 	"firmware":     {"hw", "firmware"}, // its programs try the drivers on an emulated board
 	"cmd":          {""},
 }

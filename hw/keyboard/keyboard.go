@@ -32,6 +32,7 @@ import (
 
 	evdev "github.com/holoplot/go-evdev"
 
+	"tombolo/hw/internal/reopen"
 	"tombolo/hw/scanner"
 )
 
@@ -121,38 +122,9 @@ func run(ctx context.Context, cfg Config, open func(path string) (source, error)
 	if err != nil {
 		return err
 	}
-	var known, up bool
-	state := func(now bool, err error) {
-		if known && up == now {
-			return
-		}
-		known, up = true, now
-		if now {
-			cfg.Log.Info("scanner up")
-		} else {
-			cfg.Log.Warn("scanner down", "err", err)
-		}
-		cfg.State(now, err)
-	}
-
-	wait := cfg.RetryMin
-	for ctx.Err() == nil {
-		opened := time.Now()
-		worked, err := session(ctx, cfg, open, state)
-		if ctx.Err() != nil {
-			break
-		}
-		state(false, err)
-		// A device that opens and fails at once must not be tried at full speed.
-		if worked || time.Since(opened) > cfg.RetryMax {
-			wait = cfg.RetryMin
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
-		wait = min(2*wait, cfg.RetryMax)
-	}
+	reopen.Run(ctx, reopen.Config{Min: cfg.RetryMin, Max: cfg.RetryMax, What: "scanner", Log: cfg.Log, State: cfg.State}, func(state func(bool, error)) (bool, error) {
+		return session(ctx, cfg, open, state)
+	})
 	return nil
 }
 

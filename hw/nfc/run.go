@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"tombolo/hw/internal/reopen"
 	"tombolo/passport/card"
 )
 
@@ -49,38 +50,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	var known, up bool
-	state := func(now bool, err error) {
-		if known && up == now {
-			return
-		}
-		known, up = true, now
-		if now {
-			cfg.Log.Info("reader up")
-		} else {
-			cfg.Log.Warn("reader down", "err", err)
-		}
-		cfg.State(now, err)
-	}
-
-	wait := cfg.RetryMin
-	for ctx.Err() == nil {
-		opened := time.Now()
-		worked, err := session(ctx, cfg, state)
-		if ctx.Err() != nil {
-			break
-		}
-		state(false, err)
-		// A reader that opens and fails at once must not be tried at full speed.
-		if worked || time.Since(opened) > cfg.RetryMax {
-			wait = cfg.RetryMin
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
-		wait = min(2*wait, cfg.RetryMax)
-	}
+	reopen.Run(ctx, reopen.Config{Min: cfg.RetryMin, Max: cfg.RetryMax, What: "reader", Log: cfg.Log, State: cfg.State}, func(state func(bool, error)) (bool, error) {
+		return session(ctx, cfg, state)
+	})
 	return nil
 }
 

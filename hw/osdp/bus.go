@@ -11,6 +11,8 @@ import (
 
 	"go.bug.st/serial"
 	"golang.org/x/sys/unix"
+
+	"tombolo/hw/internal/reopen"
 )
 
 // Bus is one RS-485 line with its readers. Its methods may be called from any
@@ -71,7 +73,7 @@ func New(cfg Config) (*Bus, error) {
 		opened:  make(chan struct{}),
 		shown:   make(map[byte]*wish),
 		callers: make(map[byte]*caller),
-		log:     cfg.Log.With("port", cfg.Port),
+		log:     cfg.Log.With("port", cfg.Port, "baud", cfg.Baud),
 	}, nil
 }
 
@@ -96,37 +98,11 @@ func (b *Bus) Run(ctx context.Context) error {
 		b.callers[r.address] = c
 		wait.Go(func() { c.run(ctx) })
 	}
-	var known, up bool
-	state := func(now bool, err error) {
-		if known && up == now {
-			return
-		}
-		known, up = true, now
-		if now {
-			b.log.Info("OSDP bus up", "baud", b.cfg.Baud)
-		} else {
-			b.log.Warn("OSDP bus down", "err", err)
-		}
-		b.cfg.State(now, err)
-	}
-	retry := reopenMin
-	for ctx.Err() == nil {
-		opened := time.Now()
+	reopen.Run(ctx, reopen.Config{Min: reopenMin, Max: reopenMax, What: "OSDP bus", Log: b.log, State: b.cfg.State}, func(state func(bool, error)) (bool, error) {
 		err := b.session(ctx, state)
 		b.lost(err)
-		if ctx.Err() != nil {
-			break
-		}
-		state(false, err)
-		if time.Since(opened) > reopenMax {
-			retry = reopenMin
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(retry):
-		}
-		retry = min(2*retry, reopenMax)
-	}
+		return false, err
+	})
 	return nil
 }
 

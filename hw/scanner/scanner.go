@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"go.bug.st/serial"
+
+	"tombolo/hw/internal/reopen"
 )
 
 // ErrConfig is wrapped by Run when it cannot start at all.
@@ -96,7 +98,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	c.Log = c.Log.With("port", c.Port)
+	c.Log = c.Log.With("port", c.Port, "baud", c.Baud)
 	return c, nil
 }
 
@@ -107,38 +109,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	var known, up bool
-	state := func(now bool, err error) {
-		if known && up == now {
-			return
-		}
-		known, up = true, now
-		if now {
-			cfg.Log.Info("scanner up", "baud", cfg.Baud)
-		} else {
-			cfg.Log.Warn("scanner down", "err", err)
-		}
-		cfg.State(now, err)
-	}
-
-	wait := cfg.RetryMin
-	for ctx.Err() == nil {
-		opened := time.Now()
-		worked, err := session(ctx, cfg, state)
-		if ctx.Err() != nil {
-			break
-		}
-		state(false, err)
-		// A port that opens and fails at once must not be tried at full speed.
-		if worked || time.Since(opened) > cfg.RetryMax {
-			wait = cfg.RetryMin
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
-		wait = min(2*wait, cfg.RetryMax)
-	}
+	reopen.Run(ctx, reopen.Config{Min: cfg.RetryMin, Max: cfg.RetryMax, What: "scanner", Log: cfg.Log, State: cfg.State}, func(state func(bool, error)) (bool, error) {
+		return session(ctx, cfg, state)
+	})
 	return nil
 }
 
