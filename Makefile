@@ -12,7 +12,8 @@ export GOFLAGS := -tags=pcsc
 NEEDS := gcc:/usr/bin/gcc zbar-tools:/usr/bin/zbarimg qemu-system-arm:/usr/bin/qemu-system-aarch64 \
 	gcc-aarch64-linux-gnu:/usr/bin/aarch64-linux-gnu-gcc libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.a \
 	pkg-config:/usr/bin/pkg-config libpcsclite-dev:/usr/include/PCSC/winscard.h pcscd:/usr/sbin/pcscd \
-	vsmartcard-vpcd:/etc/reader.conf.d/vpcd systemd:/usr/bin/systemd-analyze
+	vsmartcard-vpcd:/etc/reader.conf.d/vpcd systemd:/usr/bin/systemd-analyze \
+	mosquitto:/usr/sbin/mosquitto iproute2:/usr/sbin/ip openssl:/usr/bin/openssl
 
 # Packages whose goroutines share something.
 RACE := ./cmd/internal/... ./edge/... ./hw/... ./sync/...

@@ -33,6 +33,10 @@
 // busy; if the roster changed in between, the holder is looked up again, so that
 // a revocation that was projected counts from that moment.
 //
+// What the node's other gateways tell comes by [Controller.Tell], and who of them
+// cannot be reached by [Controller.Reach]. Neither decides anything: it is there for
+// the next decision.
+//
 // The controller opens no device and no file: it is given a [Relay] for each
 // door, a [Roster] and a [Journal], and its caller wires readers and inputs
 // to its methods (cmd/internal/gateway does).

@@ -34,6 +34,7 @@ var pure = map[string][]string{
 	"edge/policy":   {"tombolo/edge/schedule", "tombolo/edge/strict"},
 	"edge/schedule": {},
 	"edge/strict":   {"encoding", "github.com/pelletier/go-toml/v2", "github.com/pelletier/go-toml/v2/unstable", "reflect"},
+	"sync/replica":  {"crypto/ed25519", "golang.org/x/mod/sumdb/tlog", "tombolo/sync/ledger"},
 	"sync/ledger": {"bufio", "crypto/ed25519", "encoding/base64", "github.com/fxamacker/cbor/v2",
 		"golang.org/x/mod/sumdb/note", "golang.org/x/mod/sumdb/tlog"},
 }
@@ -55,6 +56,7 @@ var mayImport = map[string][]string{
 	"sync/store":   {"sync/ledger"},
 	"sync/census":  {"sync/ledger"},
 	"sync/link":    {"sync/ledger", "sync/replica"},
+	"sync/peer":    {"sync/ledger", "sync/link", "sync/replica", "sync/store"},
 	"sync/broker":  {},
 	"sync/enroll":  {"sync/ledger", "sync/store"},
 	"sync/hub":     {"sync", "passport"},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -15,30 +14,19 @@ import (
 // patience is how long the demo waits for what should come at once.
 const patience = 10 * time.Second
 
-func (d *demo) runGateway() error {
-	ctx, cancel := context.WithCancel(d.ctx)
-	done := make(chan error, 1)
-	go func() { done <- d.world.gateway.Run(ctx) }()
-	d.world.stop = func() error {
-		cancel()
-		return <-done
-	}
-	select {
-	case <-d.world.gateway.Ready():
-		return nil
-	case err := <-done:
-		return err
-	}
-}
-
 // await waits for the next record that is the one; others are passed over.
 func await[T ledger.Body](d *demo, what string, is func(T) bool) (T, error) {
+	return awaitAt(d, d.world.demoGateway, what, is)
+}
+
+// awaitAt is await at one of several gateways.
+func awaitAt[T ledger.Body](d *demo, g *demoGateway, what string, is func(T) bool) (T, error) {
 	var none T
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
 	for {
 		select {
-		case b := <-d.world.records:
+		case b := <-g.records:
 			if t, ok := b.(T); ok && is(t) {
 				return t, nil
 			}
@@ -67,7 +55,10 @@ func (d *demo) play() (err error) {
 		return err
 	}
 	d.world.board.Check(boardCheck{d})
-	return d.log()
+	if err := d.log(); err != nil {
+		return err
+	}
+	return d.islands()
 }
 
 // boardCheck turns a breach of the drivers' contract into a failed outcome.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -89,11 +90,16 @@ port = %q
 type demoWorld struct {
 	node     string // id
 	started  time.Time
-	board    *sim.Board
 	scanners map[string]*sim.Scanner // by door
-	records  chan ledger.Body
-	gateway  *gateway.Gateway
-	stop     func() error
+	*demoGateway
+}
+
+// demoGateway is the daemon's own code on simulated doors, in this process.
+type demoGateway struct {
+	board   *sim.Board
+	records chan ledger.Body
+	gateway *gateway.Gateway
+	stop    func() error
 }
 
 // resident is somebody with a passport: a wallet and door keys.
@@ -129,7 +135,7 @@ func (d *demo) build() error {
 	d.world.node = node.Node
 
 	d.say("\nA gateway makes its keys; the steward approves it and signs the node's policy.")
-	if err := d.initGateway(); err != nil {
+	if err := d.initGateway(d.edge(), "gw1"); err != nil {
 		return err
 	}
 	if err := os.WriteFile(d.path("policy.toml"), []byte(demoPolicy), 0o600); err != nil {
@@ -161,21 +167,20 @@ func (d *demo) build() error {
 	return d.start()
 }
 
-func (d *demo) initGateway() (err error) {
-	d.tell(event{"event": "command", "command": "tombolod init --dir gateway --name gw1"}, "  $ tombolod init --dir gateway --name gw1")
-	f, err := folder.Open(d.edge(), true)
+func (d *demo) initGateway(dir, name string) (err error) {
+	command := fmt.Sprintf("tombolod init --dir %s --name %s", filepath.Base(dir), name)
+	d.tell(event{"event": "command", "command": command}, "  $ %s", command)
+	f, err := folder.Open(dir, true)
 	if err != nil {
 		return err
 	}
-	_, err = f.NewGateway("gw1")
+	_, err = f.NewGateway(name)
 	return errors.Join(err, f.Close())
 }
 
-// admit makes a wallet and the door keys of a resident, and has the issuer
-// enter them.
-func (d *demo) admit(r *resident) error {
-	password := d.path("password")
-	if err := os.WriteFile(password, []byte("demo"), 0o600); err != nil {
+// wallet makes a resident's.
+func (d *demo) wallet(r *resident) error {
+	if err := os.WriteFile(d.path("password"), []byte("demo"), 0o600); err != nil {
 		return err
 	}
 	// Light scrypt: the demo's wallets hold nothing.
@@ -184,11 +189,17 @@ func (d *demo) admit(r *resident) error {
 	if err != nil {
 		return err
 	}
-	number := strconv.FormatUint(r.passport, 10)
-	r.wallet, r.owner = d.path("wallet-"+number+".json"), account.Address.Hex()
-	if err := os.Rename(account.URL.Path, r.wallet); err != nil {
+	r.wallet, r.owner = d.path("wallet-"+strconv.FormatUint(r.passport, 10)+".json"), account.Address.Hex()
+	return os.Rename(account.URL.Path, r.wallet)
+}
+
+// admit makes a wallet and the door keys of a resident, and has the issuer
+// enter them.
+func (d *demo) admit(r *resident) error {
+	if err := d.wallet(r); err != nil {
 		return err
 	}
+	password, number := d.path("password"), strconv.FormatUint(r.passport, 10)
 	if _, err := d.tombolo(d.lately, d.steward(), "passport", "issue", "--owner", r.owner, "--class", r.class, "--number", number); err != nil {
 		return err
 	}
@@ -273,27 +284,50 @@ func (d *demo) start() error {
 		}
 		w.scanners[name] = s
 	}
-	path := filepath.Join(d.edge(), "gateway.toml")
-	text := fmt.Sprintf(demoWiring, "[sim]\nsocket = \"sim.sock\"\n", w.scanners["front"].Path(), w.scanners["workshop"].Path())
+	var err error
+	w.demoGateway, err = d.startGateway(d.edge(), fmt.Sprintf(demoWiring, "[sim]\nsocket = \"sim.sock\"\n", w.scanners["front"].Path(), w.scanners["workshop"].Path()))
+	return err
+}
+
+// startGateway runs the gateway of a folder, by a wiring, until its stop.
+func (d *demo) startGateway(dir, text string) (*demoGateway, error) {
+	path := filepath.Join(dir, "gateway.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		return err
+		return nil, err
 	}
 	wires, err := wiring.Parse(path, []byte(text))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w.board = sim.New(gateway.SimConfig(wires))
-	w.records = make(chan ledger.Body, 1024)
+	g := &demoGateway{board: sim.New(gateway.SimConfig(wires)), records: make(chan ledger.Body, 1024)}
 	level := slog.LevelError + 1 // what goes wrong shows in the outcomes
-	w.gateway, err = gateway.Open(gateway.Config{
-		Wiring: wires, Board: w.board, Software: "tombolo demo " + build.Version(), Now: d.Now,
-		Log:     slog.New(slog.NewTextHandler(d.Err, &slog.HandlerOptions{Level: level})),
-		Observe: func(b ledger.Body, _ time.Time) { w.records <- b },
+	g.gateway, err = gateway.Open(gateway.Config{
+		Wiring: wires, Board: g.board, Software: "tombolo demo " + build.Version(), Now: d.Now,
+		Log: slog.New(slog.NewTextHandler(d.Err, &slog.HandlerOptions{Level: level})),
+		Observe: func(b ledger.Body, _ time.Time) {
+			select {
+			case g.records <- b:
+			default: // nobody looks at them now
+			}
+		},
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return d.runGateway()
+	ctx, cancel := context.WithCancel(d.ctx)
+	done := make(chan error, 1)
+	go func() { done <- g.gateway.Run(ctx) }()
+	g.stop = func() error {
+		cancel()
+		return <-done
+	}
+	select {
+	case <-g.gateway.Ready():
+		return g, nil
+	case err := <-done:
+		cancel()
+		return nil, err
+	}
 }
 
 func hexID(s string) (id [32]byte, err error) {

@@ -12,7 +12,7 @@ import (
 )
 
 func (e *env) doorCmd() *cobra.Command {
-	return group("door", "The doors of the policy, and lockdowns", e.doorLockdown(), e.doorLift(), e.doorList())
+	return group("door", "The doors of the policy, openings from afar, and lockdowns", e.doorOpen(), e.doorLockdown(), e.doorLift(), e.doorList())
 }
 
 // maxLockdown is how long one order keeps doors shut: what is forgotten ends.
@@ -60,6 +60,40 @@ func (d *doorFlags) given(c *cobra.Command) error {
 
 func (d *doorFlags) String() string {
 	return doorsInWords(d.doors)
+}
+
+// openGoodFor is how long gateways carry an opening out (package edge/panel).
+const openGoodFor = 30 * time.Second
+
+func (e *env) doorOpen() *cobra.Command {
+	var why string
+	c := verb("open DOOR", "Open a door once, from afar: within half a minute or not at all", func(_ *cobra.Command, args []string) error {
+		return e.change(false, func(f *folder.Folder) error {
+			p, err := currentPolicy(f)
+			if err != nil {
+				return err
+			}
+			if err := inPolicy(p, "door", p.Doors, args[0]); err != nil {
+				return err
+			}
+			if err := e.write(f, ledger.NodeLog, &ledger.Open{Door: args[0], Why: why}); err != nil {
+				return err
+			}
+			if !hasLinks(f) {
+				e.warn("this folder has no links.toml: nothing tells the gateway in time, and one that hears of it more than %v later records that it ignored it", openGoodFor)
+			}
+			return e.print(struct {
+				Door    string `json:"door"`
+				Gateway string `json:"gateway"`
+				Ordered stamp  `json:"ordered"`
+				Until   stamp  `json:"until"`
+				Why     string `json:"why,omitempty"`
+			}{args[0], p.Doors[args[0]].Gateway, stamp(e.Now()), stamp(e.Now().Add(openGoodFor)), why},
+				"%s: to be opened by gateway %s within %v\n", args[0], p.Doors[args[0]].Gateway, openGoodFor)
+		})
+	})
+	c.Flags().StringVar(&why, "why", "", "the reason, at most 200 characters")
+	return c
 }
 
 // doorLockdown does not ask: it is ordered in a hurry, and lifted as easily.

@@ -59,7 +59,7 @@ func (e *env) ledgerExport() *cobra.Command {
 			})
 		})
 	})
-	c.Flags().StringSliceVar(&names, "kind", []string{"community", "node"}, "community, node, door; residents need community alone, and the charters come along; door logs say who went where and are left out unless named")
+	c.Flags().StringSliceVar(&names, "kind", []string{"community", "node"}, "community, node, directory, door; residents need community alone, and the charters come along; door logs say who went where and are left out unless named")
 	c.Flags().StringVar(&out, "out", "", "file to write")
 	return need(c, "out")
 }
@@ -75,15 +75,19 @@ type charterRow struct {
 }
 
 func (e *env) ledgerImport() *cobra.Command {
-	var pin bool
+	var pin string
 	c := verb("import FILE", "Take in a file that `ledger export` wrote, as far as the charters here vouch for it", func(_ *cobra.Command, args []string) error {
+		pins, ok := map[string][]ledger.CharterKind{"": nil, "all": folder.PinBoth, "community": folder.PinBoth[:1]}[pin]
+		if !ok {
+			return usage("--pin=%s: want community, or nothing behind --pin for the node as well", pin)
+		}
 		r, err := os.Open(args[0])
 		if err != nil {
 			return err
 		}
 		defer r.Close()
-		return e.open(pin, func(f *folder.Folder) error {
-			report, err := f.Import(r, pin, e.progress())
+		return e.open(len(pins) > 0, func(f *folder.Folder) error {
+			report, err := f.Import(r, pins, e.progress())
 			if printed := e.printImport(report); printed != nil {
 				return printed
 			}
@@ -99,7 +103,8 @@ func (e *env) ledgerImport() *cobra.Command {
 			return nil
 		})
 	})
-	c.Flags().BoolVar(&pin, "pin", false, "trust the charters in it, if this folder belongs to no community or no node yet")
+	c.Flags().StringVar(&pin, "pin", "", "trust the charters in it, if this folder belongs to no community or no node yet; --pin=community leaves the node out, for the steward of a new one")
+	c.Flags().Lookup("pin").NoOptDefVal = "all"
 	return c
 }
 

@@ -281,7 +281,8 @@ func (i *incident) doors(ctx context.Context, r run) (map[string]panel.Hardware,
 // matters tells whether anything hangs on an entry of a kind.
 func matters(k ledger.Kind) bool {
 	switch k {
-	case ledger.KindFault, ledger.KindForkSeen, ledger.KindDropped, ledger.KindDoorState, ledger.KindInput:
+	case ledger.KindFault, ledger.KindForkSeen, ledger.KindDropped, ledger.KindDoorState, ledger.KindInput,
+		ledger.KindPolicyTried, ledger.KindExpired:
 		return false
 	}
 	return k.Known()

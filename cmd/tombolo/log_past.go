@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/gateway"
 	"tombolo/edge/access"
+	"tombolo/edge/panel"
 	"tombolo/edge/policy"
 	"tombolo/edge/roster"
 	"tombolo/passport"
 	"tombolo/sync/ledger"
+	"tombolo/sync/store"
 )
 
 // pastWorld is what the folder's ledgers said at the moments that a door log
@@ -32,6 +35,7 @@ type pastWorld struct {
 	last       *ledger.Basis
 	generation uint64
 	policies   map[[32]byte]*policy.Policy // signed ones that are not the roster's choice, by hash
+	lost       []ledger.Origin             // siblings' door logs that are not here as far as they were heard
 }
 
 func newPastWorld(f *folder.Folder, community, node ledger.CharterID, gateway [32]byte, other *policy.Policy) *pastWorld {
@@ -191,3 +195,50 @@ func (w *pastWorld) policy(b *ledger.Basis, newest *policy.Policy) (*policy.Poli
 
 // ByKey is panel.World's.
 func (w *pastWorld) ByKey(id passport.KeyID) (access.Holder, error) { return w.roster.ByKey(id) }
+
+// Sibling is panel.World's.
+func (w *pastWorld) Sibling(log ledger.Origin, from, size int64) ([]panel.Logged, error) {
+	told, err := w.sibling(log, from, size)
+	if errors.Is(err, panel.ErrNotHeld) && !slices.Contains(w.lost, log) {
+		w.lost = append(w.lost, log)
+	}
+	return told, err
+}
+
+func (w *pastWorld) sibling(log ledger.Origin, from, size int64) (told []panel.Logged, err error) {
+	s := w.folder.Store()
+	l, err := s.Ledger(log)
+	switch {
+	case errors.Is(err, store.ErrNoLedger):
+		return nil, panel.ErrNotHeld
+	case err != nil:
+		return nil, err
+	case l.Size < size:
+		return nil, panel.ErrNotHeld
+	}
+	index := from
+	for e, err := range s.Entries(l, from, size) {
+		var leaf ledger.Leaf
+		if err == nil {
+			leaf, err = ledger.ParseLeaf(e.Leaf)
+		}
+		switch {
+		case err != nil:
+		case !access.Heard(leaf.Kind):
+			index++
+			continue
+		case e.Dropped():
+			return nil, panel.ErrNotHeld
+		}
+		var body ledger.Body
+		if err == nil {
+			_, body, err = e.Open(ledger.DoorLog, index)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%v: %w", log, &ledger.At{First: index, Last: index, Err: err})
+		}
+		told = append(told, panel.Logged{Index: index, Time: e.Time, Body: body})
+		index++
+	}
+	return told, nil
+}

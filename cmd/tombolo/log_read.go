@@ -209,6 +209,10 @@ var entryKinds = map[string][]ledger.Kind{
 	"opening":  {ledger.KindOpening},
 	"forgiven": {ledger.KindForgiven},
 	"fork":     {ledger.KindForkSeen},
+	"siblings": {ledger.KindSiblings},
+	"order":    {ledger.KindOrdered},
+	"policy":   {ledger.KindPolicyTried},
+	"expired":  {ledger.KindExpired},
 	"begin":    {ledger.KindBegin},
 	"dropped":  {ledger.KindDropped},
 }

@@ -59,7 +59,8 @@ is the answer, and the exit status is 0. Lockdowns are those of the doors that
 the signed policies name.
 
 The folder has to hold the ledgers of the community and of the node as far as
-the gateway had them. What was refused before anybody was known (a signature that
+the gateway had them, and, for what was decided on what other gateways told,
+their door logs. What was refused before anybody was known (a signature that
 does not hold, a code of another community) is taken as it stands: what was
 presented is not kept.`
 	r.pick.flags(c)
@@ -164,6 +165,9 @@ func (e *env) replay(ctx context.Context, f *folder.Folder, r *replayFlags, othe
 	}
 	if p.forgotten > 0 {
 		e.warn("%s before the stretch: who was inside, and what guest passes were spent, is not known as it was", count(int(p.forgotten), "body was dropped", "bodies were dropped"))
+	}
+	for _, log := range p.world.lost {
+		e.warn("the door log %v is not here as far as the gateway had heard it: what was decided on that is not made again; bring it with `tombolo ledger import`", log)
 	}
 	if err := errors.Join(print.end(other), out.Flush()); err != nil {
 		return err

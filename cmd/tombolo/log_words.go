@@ -133,7 +133,7 @@ func policyWords(version uint64) string {
 	return fmt.Sprintf("policy version %d", version)
 }
 
-var modeWords = map[string]string{"tap": "tap", "window": "code", "rex": "button", "unread": "something unreadable"}
+var modeWords = map[string]string{"tap": "tap", "window": "code", "rex": "button", "remote": "order from afar", "unread": "something unreadable"}
 
 var pinWords = map[string]string{
 	"": "", "pin": " and PIN", "wrong-pin": " and a wrong PIN", "duress": " and a DURESS PIN", "no-pin": " and no PIN", "late": " and no PIN",

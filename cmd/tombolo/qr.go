@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	rqr "rsc.io/qr"
 
+	"tombolo/cmd/internal/console"
 	"tombolo/cmd/internal/folder"
 	"tombolo/passport"
 	"tombolo/passport/qr"
@@ -122,7 +121,7 @@ type codeRow struct {
 func (e *env) showCode(text string, s passport.WindowStatement, d *qrFlags) error {
 	row := codeRow{text, stamp(unix(int64(s.Start))), s.Length, d.png}
 	if d.png != "" {
-		code, err := drawCode(text)
+		code, err := console.Draw(text)
 		if err != nil {
 			return err
 		}
@@ -137,7 +136,7 @@ func (e *env) showCode(text string, s passport.WindowStatement, d *qrFlags) erro
 	if d.text || e.json {
 		return e.print(row, "%s\n", text)
 	}
-	code, err := drawCode(text)
+	code, err := console.Draw(text)
 	if err != nil {
 		return err
 	}
@@ -147,40 +146,6 @@ func (e *env) showCode(text string, s passport.WindowStatement, d *qrFlags) erro
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(e.Out, "%sgood until %s\n", blocks(code, colours), when(unix(int64(s.Start)+int64(s.Length))))
+	_, err = fmt.Fprintf(e.Out, "%sgood until %s\n", console.Blocks(code, colours), when(unix(int64(s.Start)+int64(s.Length))))
 	return err
-}
-
-// drawCode draws a symbol at error correction level M.
-func drawCode(text string) (*rqr.Code, error) { return rqr.Encode(text, rqr.M) }
-
-// quiet is the quiet zone, in modules (ISO/IEC 18004 §6.3.8).
-const quiet = 4
-
-// blocks draws a symbol with its quiet zone, two rows of modules to a line of
-// text. colours makes it dark on light whatever the terminal's own are.
-func blocks(c *rqr.Code, colours bool) string {
-	var b strings.Builder
-	for y := -quiet; y < c.Size+quiet; y += 2 {
-		if colours {
-			b.WriteString("\x1b[30;107m")
-		}
-		for x := -quiet; x < c.Size+quiet; x++ {
-			switch top, bottom := c.Black(x, y), c.Black(x, y+1); {
-			case top && bottom:
-				b.WriteRune('█')
-			case top:
-				b.WriteRune('▀')
-			case bottom:
-				b.WriteRune('▄')
-			default:
-				b.WriteByte(' ')
-			}
-		}
-		if colours {
-			b.WriteString("\x1b[0m")
-		}
-		b.WriteByte('\n')
-	}
-	return b.String()
 }

@@ -11,11 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"tombolo/cmd/internal/console"
 	"tombolo/passport"
 	"tombolo/passport/qr"
 )
 
 // sampleCode is the text of a code with nothing but nines in it.
+// quietZone is in modules (ISO/IEC 18004 §6.3.8).
+const quietZone = 4
+
 func sampleCode(t testing.TB) string {
 	t.Helper()
 	key, err := passport.GenerateSoftKey(passport.KindSoftware, bytes.NewReader(bytes.Repeat([]byte{9}, 64)))
@@ -31,7 +35,7 @@ func sampleCode(t testing.TB) string {
 
 func TestCodeIsVersion7(t *testing.T) {
 	t.Parallel()
-	code, err := drawCode(sampleCode(t))
+	code, err := console.Draw(sampleCode(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,29 +47,29 @@ func TestCodeIsVersion7(t *testing.T) {
 
 func TestBlocksShowEveryModule(t *testing.T) {
 	t.Parallel()
-	code, err := drawCode(sampleCode(t))
+	code, err := console.Draw(sampleCode(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := blocks(code, false)
+	plain := console.Blocks(code, false)
 	lines := strings.Split(strings.TrimSuffix(plain, "\n"), "\n")
-	if want := (code.Size + 2*quiet + 1) / 2; len(lines) != want {
+	if want := (code.Size + 2*quietZone + 1) / 2; len(lines) != want {
 		t.Fatalf("%d lines, want %d", len(lines), want)
 	}
 	for i, line := range lines {
 		cells := []rune(line)
-		if len(cells) != code.Size+2*quiet {
+		if len(cells) != code.Size+2*quietZone {
 			t.Fatalf("line %d has %d cells", i, len(cells))
 		}
 		for x, c := range cells {
 			top, bottom := c == '█' || c == '▀', c == '█' || c == '▄'
-			mx, my := x-quiet, 2*i-quiet
+			mx, my := x-quietZone, 2*i-quietZone
 			if top != code.Black(mx, my) || bottom != code.Black(mx, my+1) {
 				t.Fatalf("module %d,%d is shown as %q", mx, my, c)
 			}
 		}
 	}
-	coloured := blocks(code, true)
+	coloured := console.Blocks(code, true)
 	if got := strings.NewReplacer("\x1b[30;107m", "", "\x1b[0m", "").Replace(coloured); got != plain {
 		t.Error("colours change the modules")
 	}

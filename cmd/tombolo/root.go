@@ -29,8 +29,12 @@ type env struct {
 	Roots *card.Roots // that a genuine card's signatures lead to; nil are its makers'
 	Maker *soft.Maker // of simulated cards; nil: nobody calls them genuine
 
-	dir  string
-	json bool
+	dir     string
+	json    bool
+	offline bool // what is written is not told to anybody now
+
+	ctx   context.Context // of the command that runs
+	wrote bool            // it has written to a ledger
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -53,6 +57,7 @@ func usage(format string, args ...any) error { return usageError{fmt.Errorf(form
 var errTold = errors.New("see above")
 
 func (e *env) run(ctx context.Context, args []string) int {
+	e.ctx, e.wrote = ctx, false
 	root := e.root()
 	root.SetArgs(args)
 	root.SetIn(e.In)
@@ -76,11 +81,12 @@ func (e *env) root() *cobra.Command {
 	root := group("tombolo", "An access-control system whose every word is signed",
 		e.communityCmd(), e.nodeCmd(), e.gatewayCmd(), e.homeCmd(),
 		e.doorCmd(), e.guestCmd(), e.barCmd(), e.forgiveCmd(), e.pinCmd(),
-		e.passportCmd(), e.doorkeyCmd(), e.cardCmd(), e.hwCmd(), e.charterCmd(), e.ledgerCmd(), e.logCmd(), e.demoCmd())
+		e.passportCmd(), e.doorkeyCmd(), e.cardCmd(), e.hwCmd(), e.charterCmd(), e.ledgerCmd(), e.syncCmd(), e.brokerCmd(), e.logCmd(), e.demoCmd())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&e.dir, "dir", defaultDir(), "folder of keys and ledgers (TOMBOLO_DIR)")
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "print JSON, one value a line")
+	root.PersistentFlags().BoolVar(&e.offline, "offline", false, "do not tell the gateways now what is written, although there is a links.toml")
 	return root
 }
 
@@ -201,8 +207,25 @@ func (e *env) change(create bool, do func(*folder.Folder) error) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(do(f), unlock())
+		if err := errors.Join(do(f), unlock()); err != nil || !e.wrote || e.offline || !hasLinks(f) {
+			return err
+		}
+		return e.tellNow(f)
 	})
+}
+
+// tellNow brings what was written to the gateways that can be reached. What cannot
+// is written all the same, and goes with the next.
+func (e *env) tellNow(f *folder.Folder) error {
+	r, err := e.tell(e.ctx, f, syncPatience)
+	if err != nil {
+		e.warn("it is written here, and no gateway was told: %v", err)
+		return nil
+	}
+	if len(r.Missing) > 0 || len(r.Links) > 0 {
+		e.warn("it is written here; `tombolo sync run` tells those who were not reached, or they hear it from others")
+	}
+	return e.print(r, "%s\n", r)
 }
 
 // write appends to this folder's own ledger of a kind what every gateway of the
@@ -225,6 +248,8 @@ func (e *env) writeAt(f *folder.Folder, kind ledger.LogKind, at time.Time, bodie
 		}
 		drafts = append(drafts, store.Draft{Body: b, Time: at})
 	}
-	_, err = a.Append(drafts...)
+	if _, err = a.Append(drafts...); err == nil {
+		e.wrote = true
+	}
 	return err
 }

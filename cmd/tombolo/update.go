@@ -266,6 +266,7 @@ func (e *env) settle(f *folder.Folder, chain ledger.Charters, next ledger.Charte
 	if _, _, err := f.Store().AddCharter(signed); err != nil {
 		return err
 	}
+	e.wrote = true
 	if d.sign != "" { // the others take it from the file
 		if err := folder.WriteFile(d.out, signed.Marshal(), 0o644); err != nil {
 			return err

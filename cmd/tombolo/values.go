@@ -237,10 +237,10 @@ func (l *lasting) String() string {
 func logKinds(names []string) (out []ledger.LogKind, err error) {
 	for _, n := range names {
 		switch k := ledger.LogKind(n); k {
-		case ledger.CommunityLog, ledger.NodeLog, ledger.DoorLog:
+		case ledger.CommunityLog, ledger.NodeLog, ledger.DirectoryLog, ledger.DoorLog:
 			out = append(out, k)
 		default:
-			return nil, usage("--kind %s: want community, node or door", n)
+			return nil, usage("--kind %s: want community, node, directory or door", n)
 		}
 	}
 	return out, nil

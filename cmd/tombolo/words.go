@@ -79,6 +79,14 @@ func inWords(body ledger.Body) string {
 		return because("pass "+b.Pass.String()[:8], b.Why)
 	case *ledger.Forgive:
 		return because(everybodyOr(b.Passport), b.Why)
+	case *ledger.Open:
+		return because(b.Door, b.Why)
+	case *ledger.Snapshot:
+		return fmt.Sprintf("of %d entries, those that mean nothing any more are let go", b.Size)
+	case *ledger.DirectoryKeys:
+		return fmt.Sprintf("%s, key %v", b.Gateway, ledger.KeyIDOf(b.Keys.Signing[:]))
+	case *ledger.DirectoryGone:
+		return fmt.Sprintf("%s, key %v", b.Gateway, ledger.KeyIDOf(b.Signing[:]))
 	case *ledger.PinSet:
 		if len(b.Boxes) == 0 {
 			return fmt.Sprintf("passport %d, cleared", b.Passport)
@@ -110,6 +118,17 @@ func inWords(body ledger.Body) string {
 		return fmt.Sprintf("%s, up to %s", everybodyOr(b.Passport), when(time.UnixMilli(b.Before)))
 	case *ledger.Opening:
 		return fmt.Sprintf("%s, decision %d: recorded, and opens", b.Door, b.Seq)
+	case *ledger.Siblings:
+		return siblingsInWords(b)
+	case *ledger.Ordered:
+		return fmt.Sprintf("%s, decision %d: by entry %d of %s", b.Door, b.Seq, b.Index, b.Origin)
+	case *ledger.PolicyTried:
+		if b.OK {
+			return fmt.Sprintf("policy version %d was tried, and stays", b.Version)
+		}
+		return because(fmt.Sprintf("policy version %d was tried, and does not stay", b.Version), b.Why)
+	case *ledger.Expired:
+		return because(fmt.Sprintf("the bodies below %d of incarnation %v were let go", b.Before, b.Incarnation), b.Why)
 	case *ledger.Line:
 		where := b.Door
 		if where == "" {
@@ -125,6 +144,14 @@ func inWords(body ledger.Body) string {
 		return b.Part + ": " + b.What
 	}
 	return fieldsInWords(body)
+}
+
+func siblingsInWords(b *ledger.Siblings) string {
+	out := "knows " + count(len(b.Heard), "sibling's log", "siblings' logs")
+	if len(b.Missing) > 0 {
+		out += "; not reached: " + strings.Join(b.Missing, ", ")
+	}
+	return out
 }
 
 func everybodyOr(number uint64) string {

@@ -47,6 +47,14 @@ var bodies = []ledger.Body{
 	&ledger.Opening{Seq: 4, Door: "front"},
 	&ledger.Line{Input: "mains", State: "cut"},
 	&ledger.Forgiven{Passport: 7, Before: 1_000_000_000},
+	&ledger.Open{Door: "front", Why: "a parcel"},
+	&ledger.Snapshot{Size: 10, Superseded: []byte{1, 2}},
+	&ledger.Siblings{Heard: []ledger.Source{{Origin: "tombolo/v1/…", Size: 3}}, Missing: []string{"gw2"}},
+	&ledger.Ordered{Origin: "tombolo/v1/…", Index: 3, Seq: 4, Door: "front"},
+	&ledger.PolicyTried{Version: 2, Why: "the daemon ended twice under it"},
+	&ledger.Expired{Before: 100, Why: "90 days"},
+	&ledger.DirectoryKeys{Gateway: "gw1"},
+	&ledger.DirectoryGone{Gateway: "gw1", Signing: [32]byte{1}},
 }
 
 func TestEveryKindHasWords(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 
 // environment is what the commands know of the world.
 type environment struct {
+	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Now            func() time.Time
 }
@@ -154,12 +155,22 @@ func newRun(env environment, load func() (*wiring.Wiring, error)) *cobra.Command
 	var asJSON, verbose bool
 	cmd := &cobra.Command{
 		Use: "run", Short: "Run the gateway", Args: cobra.NoArgs,
+		Long: "The first time it makes the gateway's keys, shows a code, and waits until a steward has approved it\n(`tombolo gateway approve`), over the network or by a file in its folder.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			w, err := load()
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), w, newLog(env.Stderr, asJSON, verbose), env.Now)
+			log := newLog(env.Stderr, asJSON, verbose)
+			first := &enrolment{environment: env, wiring: w, log: log}
+			if needed, err := first.needed(); err != nil {
+				return err
+			} else if needed {
+				if err := first.run(cmd.Context()); err != nil || cmd.Context().Err() != nil {
+					return err
+				}
+			}
+			return serve(cmd.Context(), w, log, env.Now)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "log JSON")

@@ -23,7 +23,7 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	gateway.Tune()
-	cmd := newCommand(environment{Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now})
+	cmd := newCommand(environment{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now})
 	cmd.SetArgs(os.Args[1:])
 	if err := cmd.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "tombolod:", err)

@@ -4,7 +4,8 @@
 // say beside, package edge/policy what the node allows, [Around] what is so at
 // the door) and what it answers is a value: a denial is a [Reason], never an
 // error. [Codes] is what a gateway remembers so that a code opens once,
-// [Presence] what it remembers of people.
+// [Presence] what it remembers of people, [Siblings] what the node's other
+// gateways tell of them, and [Crowd] both together.
 package access
 
 import (

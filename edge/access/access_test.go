@@ -43,7 +43,8 @@ func TestEachFault(t *testing.T) {
 	for _, r := range []access.Reason{access.CodeReplayed, access.CodeBeforeStart, access.CodesFull} {
 		given[r] = true // codes_test.go
 	}
-	for _, r := range []access.Reason{access.None, access.Unreadable, access.OtherCommunity, access.BadSignature, access.NotRecorded, access.Internal, access.Again} {
+	for _, r := range []access.Reason{access.None, access.Unreadable, access.OtherCommunity, access.BadSignature, access.NotRecorded, access.Internal, access.Again,
+		access.Remote, access.OrderStale, access.OrderAhead} {
 		given[r] = true // the panel's and the controller's own
 	}
 	for r := range access.Reason(len(golden)) {

@@ -25,6 +25,10 @@ type Basis struct {
 	Passes    map[passport.ID][]Pass        // those that have not been ended, oldest first
 	Forgiven  map[passport.ID]int64         // up to when what Presence remembers of each is to be forgotten, Unix milliseconds; 0 stands for everybody
 
+	Siblings map[ledger.KeyID]string // the node's other gateways → their names, by the keys that write their door logs
+	Opens    []Order                 // doors that stewards opened from afar within the last day, ascending by origin and index
+	Tried    []Tried                 // what became of policies that were tried
+
 	Sources []ledger.Source // what it was made of, ascending by origin
 }
 
@@ -41,6 +45,22 @@ type Pass struct {
 	NotBefore int64  // Unix seconds
 	NotAfter  int64  // it is over from then on
 	Uses      uint32 // 0: any number
+}
+
+// Order is a steward's Open: the entry Index of the node's ledger Origin.
+type Order struct {
+	Origin string
+	Index  int64
+	At     int64 // by its author, Unix milliseconds
+	Door   string
+}
+
+// Tried is a policy that the gateway has tried to live with.
+type Tried struct {
+	Version uint64
+	Hash    [32]byte
+	OK      bool
+	Why     string // not
 }
 
 // maxAhead is how far an issuer's clock may be ahead of the gateway's.

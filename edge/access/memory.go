@@ -3,6 +3,7 @@ package access
 import (
 	"bytes"
 	"cmp"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 
 // memoryFormat counts the ways in which a Presence was ever written. Another one
 // is not read: whoever kept it makes it again from the door logs.
-const memoryFormat = 2
+const memoryFormat = 3
 
 // memory is a Presence as it is kept between two runs. It is the gateway's own
 // and can be made again from its door logs; it may change with its format.
@@ -31,20 +32,25 @@ type memory struct {
 	Entered  map[string]stamp        `json:"entered"`
 	Forgiven map[passport.ID]int64   `json:"forgiven"`
 	Due      map[uint64]passage      `json:"due"`
-	Takes    map[uint64]string       `json:"takes"` // guest pass by decision
+	Takes    map[uint64]string       `json:"takes"`   // guest pass by decision
+	Ordered  map[string]int64        `json:"ordered"` // by origin
+	Tried    map[string]bool         `json:"tried"`   // by hash, in hexadecimal
 }
 
 // MarshalJSON writes all that is remembered: the same for the same.
 func (p *Presence) MarshalJSON() ([]byte, error) {
 	m := memory{
 		memoryFormat, p.boot, p.known, p.last, p.entries, make(map[string]uint32, len(p.spent)), p.wrong, p.entered, p.forgiven,
-		p.due, make(map[uint64]string, len(p.takes)),
+		p.due, make(map[uint64]string, len(p.takes)), p.ordered, make(map[string]bool, len(p.tried)),
 	}
 	for pass, n := range p.spent {
 		m.Spent[pass.String()] = n
 	}
 	for seq, pass := range p.takes {
 		m.Takes[seq] = pass.String()
+	}
+	for hash, ok := range p.tried {
+		m.Tried[hex.EncodeToString(hash[:])] = ok
 	}
 	return json.Marshal(m)
 }
@@ -101,6 +107,13 @@ func parseMemory(data []byte) (*Presence, error) {
 		}
 		p.takes[seq] = pass
 	}
+	for text, ok := range m.Tried {
+		hash, err := hex.DecodeString(text)
+		if err != nil || len(hash) != len([32]byte{}) || hex.EncodeToString(hash) != text {
+			return nil, fmt.Errorf("%q is no policy's hash", text)
+		}
+		p.tried[[32]byte(hash)] = ok
+	}
 	if err := m.check(); err != nil {
 		return nil, err
 	}
@@ -113,6 +126,7 @@ func parseMemory(data []byte) (*Presence, error) {
 	maps.Copy(p.entered, m.Entered)
 	maps.Copy(p.forgiven, m.Forgiven)
 	maps.Copy(p.due, m.Due)
+	maps.Copy(p.ordered, m.Ordered)
 	return p, nil
 }
 
@@ -124,7 +138,7 @@ func (m *memory) check() error {
 	}{
 		{"passports", len(m.Last), maxSeen}, {"guest passes", len(m.Spent), maxPasses}, {"passports with wrong PINs", len(m.Wrong), maxSeen},
 		{"doors", len(m.Entered), maxEntered}, {"grants", len(m.Due), maxDue}, {"entries of guest passes", len(m.Takes), maxDue},
-		{"forgiven passports", len(m.Forgiven), maxSeen},
+		{"forgiven passports", len(m.Forgiven), maxSeen}, {"ledgers with orders", len(m.Ordered), maxOrdered}, {"policies", len(m.Tried), maxTried},
 	} {
 		if n.have > n.max {
 			return fmt.Errorf("%d %s, at most %d", n.have, n.what, n.max)
@@ -167,6 +181,14 @@ func (m *memory) check() error {
 	for door, t := range m.Entered {
 		if err := cmp.Or(ledger.CheckSlug("door", door), m.checkStamp(t)); err != nil {
 			return err
+		}
+	}
+	for origin, next := range m.Ordered {
+		switch o, err := ledger.ParseOrigin(origin); {
+		case err != nil:
+			return err
+		case o.Kind != ledger.NodeLog || next < 1:
+			return fmt.Errorf("orders of %s below entry %d", origin, next)
 		}
 	}
 	for seq, d := range m.Due {

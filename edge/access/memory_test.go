@@ -13,7 +13,7 @@ import (
 )
 
 // goldenMemory is a Presence as it stands on gateways' disks.
-const goldenMemory = `{"format":2,"boot":1,"known":true,` +
+var goldenMemory = `{"format":3,"boot":1,"known":true,` +
 	`"last":{"7":{"door":"vault","exit":true,"at":1777636802000,"boot":0},"8":{"door":"gate","exit":false,"at":1777636803000,"boot":1}},` +
 	`"entries":{"7":[{"door":"front","exit":false,"at":1777636800000,"boot":0},{"door":"vault","exit":false,"at":1777636801000,"boot":0}],` +
 	`"8":[{"door":"gate","exit":false,"at":1777636803000,"boot":1}]},` +
@@ -22,7 +22,10 @@ const goldenMemory = `{"format":2,"boot":1,"known":true,` +
 	`"entered":{"front":{"at":1777636800000,"boot":0},"gate":{"at":1777636803000,"boot":1},"vault":{"at":1777636801000,"boot":0}},` +
 	`"forgiven":{"0":1777636700000,"5":1777636800000},` +
 	`"due":{"7":{"passport":7,"door":"front","exit":true,"at":1777636804000,"boot":1,"level":true}},` +
-	`"takes":{"105":"01000000000000000000000000000000","106":"01000000000000000000000000000000"}}`
+	`"takes":{"105":"01000000000000000000000000000000","106":"01000000000000000000000000000000"},` +
+	`"ordered":{"` + ordersOf + `":6},"tried":{"0500000000000000000000000000000000000000000000000000000000000000":true}}`
+
+var ordersOf = "tombolo/v1/" + strings.Repeat("1", 64) + "/node/" + strings.Repeat("2", 32) + "/" + strings.Repeat("3", 16)
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
@@ -43,6 +46,8 @@ func TestMemory(t *testing.T) {
 	s.now += second
 	s.wrongPin(9)
 	s.grant(7, "front", true)
+	s.Apply(s.now, &ledger.Ordered{Origin: ordersOf, Index: 5, Seq: 200, Door: "front"})
+	s.Apply(s.now, &ledger.PolicyTried{Version: 4, Hash: [32]byte{5}, OK: true})
 	if got := remembered(t, s.Presence); got != goldenMemory {
 		t.Errorf("kept as\n%s\nwant\n%s", got, goldenMemory)
 	}
@@ -58,7 +63,7 @@ func TestMemory(t *testing.T) {
 		t.Errorf("nobody was seen: %s, %v", empty, err)
 	}
 	// What was not written is empty, and takes what comes.
-	if err := json.Unmarshal([]byte(`{"format":2}`), &back); err != nil {
+	if err := json.Unmarshal([]byte(`{"format":3}`), &back); err != nil {
 		t.Fatal(err)
 	}
 	s.Presence = &back
@@ -105,9 +110,9 @@ func TestMalformedMemory(t *testing.T) {
 		{"cut off", goldenMemory[:100], "unexpected EOF"},
 		{"a list", "[]", "cannot unmarshal array"},
 		{"two of them", goldenMemory + goldenMemory, "something follows"},
-		{"no format", "{}", "format 0, and this software reads 2"},
-		{"a later format", alter(`"format":2`, `"format":3`), "format 3, and this software reads 2"},
-		{"something that this software does not know", alter(`"format":2`, `"format":2,"seen":{}`), `unknown field "seen"`},
+		{"no format", "{}", "format 0, and this software reads 3"},
+		{"a later format", alter(`"format":3`, `"format":4`), "format 4, and this software reads 3"},
+		{"something that this software does not know", alter(`"format":3`, `"format":3,"seen":{}`), `unknown field "seen"`},
 		{"... within", alter(`"exit":true`, `"exit":true,"way":"out"`), `unknown field "way"`},
 		{"a passport that is no number", alter(`"7":{"door"`, `"seven":{"door"`), "cannot unmarshal number seven"},
 		{"a passport below zero", alter(`"8":{"door"`, `"-8":{"door"`), "cannot unmarshal number -8"},
@@ -149,6 +154,13 @@ func TestMalformedMemory(t *testing.T) {
 		{"a grant of an earlier boot", alter(`"at":1777636804000,"boot":1,"level"`, `"at":1777636804000,"boot":0,"level"`), "decision 7 is of boot 0, and this is boot 1"},
 		{"a clock that is neither", alter(`"known":true`, `"known":"ntp"`), "cannot unmarshal string"},
 		{"a passport that was forgiven and is none", alter(`"5":1777636800000`, `"five":1777636800000`), "cannot unmarshal number five"},
+		{"orders of no ledger", alter(`"ordered":{"tombolo`, `"ordered":{"tombola`), "not a ledger's origin"},
+		{"orders of a door log", alter("/node/", "/door/"), "orders of tombolo"},
+		{"orders that end before they begin", alter(`":6}`, `":0}`), "below entry 0"},
+		{"orders beyond all numbers", alter(`":6}`, `":9223372036854775808}`), "cannot unmarshal number"},
+		{"a policy that is none", alter(`"tried":{"05`, `"tried":{"`), "is no policy's hash"},
+		{"a policy in capitals", alter(`"tried":{"05`, `"tried":{"0A`), "is no policy's hash"},
+		{"a policy that did neither", alter(`0000":true}`, `0000":1}`), "cannot unmarshal number"},
 		{"nobody's grant", alter(`{"passport":7,`, `{"passport":0,`), "passport 0 was seen"},
 		{"a grant at no door", alter(`{"passport":7,"door":"front"`, `{"passport":7,"door":""`), "door"},
 	} {
@@ -172,9 +184,9 @@ func TestMalformedMemory(t *testing.T) {
 // question, and takes every entry.
 func FuzzPresence(f *testing.F) {
 	f.Add([]byte(goldenMemory))
-	f.Add([]byte(`{"format":2}`))
-	f.Add([]byte(`{"format":2,"last":{"1":{"door":"d","exit":false,"at":-9223372036854775808}},"wrong":{"1":[{"at":9223372036854775807,"boot":0}]}}`))
-	f.Add([]byte(`{"format":2,"last":null,"due":{"18446744073709551615":{"passport":18446744073709551615,"door":"d","exit":true,"at":0,"boot":0,"level":false}}}`))
+	f.Add([]byte(`{"format":3}`))
+	f.Add([]byte(`{"format":3,"last":{"1":{"door":"d","exit":false,"at":-9223372036854775808}},"wrong":{"1":[{"at":9223372036854775807,"boot":0}]}}`))
+	f.Add([]byte(`{"format":3,"last":null,"due":{"18446744073709551615":{"passport":18446744073709551615,"door":"d","exit":true,"at":0,"boot":0,"level":false}}}`))
 	f.Add([]byte("{}"))
 	b := site(f)
 	f.Fuzz(func(t *testing.T, data []byte) {

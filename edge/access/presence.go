@@ -10,7 +10,8 @@ import (
 )
 
 // Presence is what a gateway remembers of people: who passed which door last,
-// which guest passes were spent, whose PIN was typed wrongly. It is a projection
+// which guest passes were spent, whose PIN was typed wrongly; and which of the
+// stewards' orders it has answered. It is a projection
 // of door logs and of nothing else: whoever applies the entries of one in their
 // order has it, a gateway after a start as much as an auditor later. It has one
 // owner; make it with NewPresence.
@@ -26,6 +27,8 @@ type Presence struct {
 	forgiven map[passport.ID]int64    // up to when each was forgiven, Unix ms; 0 stands for everybody
 	due      map[uint64]passage       // this boot's grants that nobody has passed by yet, by decision
 	takes    map[uint64]ledger.PassID // this boot's entries of guest passes that may yet be taken back, by decision
+	ordered  map[string]int64         // node's ledger → the entries below this one were answered, if they order something
+	tried    map[[32]byte]bool        // policy → what became of it
 }
 
 // Side is a direction through a door.
@@ -56,6 +59,8 @@ const (
 	// used. One that is used first when there is no room counts as used up.
 	maxPasses  = 1 << 18
 	maxEntered = ledger.MaxDoors
+	maxOrdered = ledger.MaxSources // what orders beyond it counts as answered
+	maxTried   = 256
 )
 
 // NewPresence has seen nobody.
@@ -63,7 +68,7 @@ func NewPresence() *Presence {
 	return &Presence{
 		last: map[passport.ID]seen{}, entries: map[passport.ID][]seen{}, at: map[Side]map[passport.ID]struct{}{}, spent: map[ledger.PassID]uint32{},
 		wrong: map[passport.ID][]stamp{}, entered: map[string]stamp{}, forgiven: map[passport.ID]int64{},
-		due: map[uint64]passage{}, takes: map[uint64]ledger.PassID{},
+		due: map[uint64]passage{}, takes: map[uint64]ledger.PassID{}, ordered: map[string]int64{}, tried: map[[32]byte]bool{},
 	}
 }
 
@@ -72,7 +77,7 @@ func NewPresence() *Presence {
 func Remembered(k ledger.Kind) bool {
 	switch k {
 	case ledger.KindBoot, ledger.KindBasis, ledger.KindClockStep, ledger.KindForgiven,
-		ledger.KindDecision, ledger.KindPassage, ledger.KindPassUsed:
+		ledger.KindDecision, ledger.KindPassage, ledger.KindPassUsed, ledger.KindOrdered, ledger.KindPolicyTried:
 		return true
 	}
 	return false
@@ -105,6 +110,15 @@ func (p *Presence) Apply(at int64, body ledger.Body) {
 				p.takes[b.Seq] = b.Pass
 			}
 		}
+	case *ledger.Ordered:
+		if _, known := p.ordered[b.Origin]; known || len(p.ordered) < maxOrdered {
+			p.ordered[b.Origin] = max(p.ordered[b.Origin], b.Index+1)
+		}
+	case *ledger.PolicyTried:
+		if _, known := p.tried[b.Hash]; !known && len(p.tried) == maxTried {
+			clear(p.tried) // it is told once more
+		}
+		p.tried[b.Hash] = b.OK
 	}
 }
 

@@ -68,6 +68,10 @@ const (
 	AwaitsSecond
 	AwaitsEscort
 	Again
+
+	Remote
+	OrderStale
+	OrderAhead
 )
 
 var reasons = [...]struct{ code, text string }{
@@ -98,7 +102,7 @@ var reasons = [...]struct{ code, text string }{
 	ClockUnknown:    {"clock-unknown", "the gateway does not know the time; a tap works"},
 	CodeEarly:       {"code-early", "the code's time has not come"},
 	CodeExpired:     {"code-expired", "the code's time is over"},
-	CodeReplayed:    {"code-replayed", "the code has opened this gateway's doors before"},
+	CodeReplayed:    {"code-replayed", "the code has opened a door before"},
 	CodeBeforeStart: {"code-before-start", "the code may have been used before the gateway started; the next one works"},
 	CodesFull:       {"codes-full", "too many codes at once; try again in a minute"},
 	StaleRoster:     {"stale-roster", "the issuers were not heard for longer than the door allows"},
@@ -129,12 +133,16 @@ var reasons = [...]struct{ code, text string }{
 	AwaitsSecond:    {"awaits-second", "a second person has to present a passport"},
 	Again:           {"again", "the rules changed in between; present it again"},
 	AwaitsEscort:    {"awaits-escort", "the escort has to present a passport"},
+
+	Remote:     {"remote", "a steward opened the door from afar"},
+	OrderStale: {"order-stale", "the order to open came too late"},
+	OrderAhead: {"order-ahead", "the order to open is dated ahead: the steward's clock, or the gateway's, is wrong"},
 }
 
 // Grants reports whether a verdict with this reason lets somebody pass.
 func (r Reason) Grants() bool {
 	switch r {
-	case Granted, Home, Exit, PassbackNoted, Guest, Duress:
+	case Granted, Home, Exit, PassbackNoted, Guest, Duress, Remote:
 		return true
 	}
 	return false

@@ -20,6 +20,7 @@ var golden = strings.Fields(`
 	passback-noted guest duress
 	lockdown barred outside-hours pass-not-yet pass-over pass-used-up passback passback-timed zone-full interlock
 	awaits-pin no-pin wrong-pin pin-late locked-out locked-out-duress awaits-second awaits-escort again
+	remote order-stale order-ahead
 `)
 
 func TestStableCodes(t *testing.T) {
@@ -69,7 +70,7 @@ func TestGrants(t *testing.T) {
 			t.Errorf("a verdict for %v", r)
 		}
 	}
-	if want := " granted home exit passback-noted guest duress"; grants != want {
+	if want := " granted home exit passback-noted guest duress remote"; grants != want {
 		t.Errorf("granted by%s, want%s", grants, want)
 	}
 	if want := " awaits-pin awaits-second awaits-escort"; waits != want {

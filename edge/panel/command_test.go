@@ -54,15 +54,26 @@ var commands = map[string]func(*story, *args){
 	"expires":    expires, // expires WHO END: the key does
 
 	// Stewards' orders.
-	"policy":   setPolicy, // policy: what follows, to a blank line, is the next version; policy none; policy warnings
-	"lockdown": lockdown,  // lockdown DOOR or all, END
-	"lift":     lift,      // lift DOOR or all
-	"bar":      bar,       // bar WHO END
-	"home":     home,      // home DOOR WHO; home DOOR WHO ends END
-	"guest":    guest,     // guest WHO PASS level=LEVEL [uses=N] [from T] END
-	"endguest": endGuest,  // endguest WHO PASS
-	"forgive":  forgive,   // forgive WHO or everybody
-	"heard":    heard,     // heard DURATION: so long ago were the issuers
+	"policy":   setPolicy,    // policy: what follows, to a blank line, is the next version; policy none; policy warnings
+	"lockdown": lockdown,     // lockdown DOOR or all, END
+	"lift":     lift,         // lift DOOR or all
+	"bar":      bar,          // bar WHO END
+	"home":     home,         // home DOOR WHO; home DOOR WHO ends END
+	"guest":    guest,        // guest WHO PASS level=LEVEL [uses=N] [from T] END
+	"endguest": endGuest,     // endguest WHO PASS
+	"forgive":  forgive,      // forgive WHO or everybody
+	"open":     openFromAfar, // open DOOR [ago DURATION] [ahead DURATION]; open DOOR again: the same order, as the roster was made again
+	"tried":    triedPolicy,  // tried VERSION kept; tried VERSION WHY
+	"heard":    heard,        // heard DURATION: so long ago were the issuers
+
+	// Other gateways of the node.
+	"siblings":  enrol,      // siblings NAME …: they are enrolled
+	"mint":      mint,       // mint WHO: makes a code for the node
+	"removed":   removed,    // removed NAME: a steward takes the gateway out of the node
+	"there":     there,      // there NAME WHO DOOR [exit] [granted] [code]: somebody passes there, or is only let in, with WHO's last code; there NAME restarts; there NAME ahead DURATION: its clock
+	"cut":       cut(true),  // cut NAME: nothing comes from there
+	"heal":      cut(false), // heal NAME
+	"forgotten": forgotten,  // forgotten NAME: its log is not at hand for the replay
 }
 
 // args are the words of a command that have not been understood yet.
@@ -347,14 +358,7 @@ func code(s *story, a *args) {
 		if a.has("made") {
 			made = made.Add(-a.duration())
 		}
-		nonce := w.Nonce
-		binary.BigEndian.PutUint64(nonce[8:], binary.BigEndian.Uint64(nonce[8:])+1)
-		var err error
-		w, err = passport.SignWindow(keyOf(who), passport.WindowStatement{Community: community, Passport: who, Target: target, Start: uint32(made.Unix()), Length: 20, Nonce: nonce})
-		if err != nil {
-			a.fail("%v", err)
-		}
-		s.codes[who] = w
+		w = s.mint(a, who, target, made)
 	}
 	raw, err := w.MarshalBinary()
 	if err != nil {
@@ -365,6 +369,18 @@ func code(s *story, a *args) {
 		Door: name, Mode: "window", Holder: h, Raw: raw,
 		Presentation: access.Presentation{Mode: passport.ModeWindow, Exit: a.has("exit"), Window: w, ForDoor: w.Target == door.Short()},
 	})
+}
+
+// mint makes somebody's next code.
+func (s *story) mint(a *args, who passport.ID, target passport.Target, made time.Time) passport.Window {
+	nonce := s.codes[who].Nonce
+	binary.BigEndian.PutUint64(nonce[8:], binary.BigEndian.Uint64(nonce[8:])+1)
+	w, err := passport.SignWindow(keyOf(who), passport.WindowStatement{Community: community, Passport: who, Target: target, Start: uint32(made.Unix()), Length: 20, Nonce: nonce})
+	if err != nil {
+		a.fail("%v", err)
+	}
+	s.codes[who] = w
+	return w
 }
 
 func stranger(s *story, a *args) {

@@ -23,6 +23,18 @@
 // time is the panel's own clock: milliseconds that run with the monotonic clock
 // between two ClockSteps.
 //
+// # Others' ledgers
+//
+// What siblings' door logs say ([Told]) counts where a zone's doors hang on several
+// gateways, and for codes made for the node; never at a home's door, nor on the way
+// out. It counts from a Siblings entry on, which stands before the first decision
+// that hangs on it and says how far each log was heard, and who could not be
+// reached: so Replay, given those logs, knows what was known.
+//
+// A steward's Open ([access.Order]) is answered once, by a decision of the mode
+// remote behind an Ordered entry that names it. It opens once that is durable; too
+// late, without a clock, under a lockdown or an interlock it is recorded as ignored.
+//
 // Those who go in together, as two persons or with an escort, go in by one
 // opening: where one of their decisions has to be durable first, all are, or
 // nobody is let in.

@@ -79,6 +79,19 @@ type Recorded struct {
 // of the other, Unix milliseconds.
 type ClockSet struct{ From, To int64 }
 
+// Told is what stands in a sibling's door log: entries From to Size-1, of which
+// Entries are those with bodies whose kinds access.Heard names; others may be
+// among them. The first Told of a log says where its story begins here. What was
+// told before is passed over, and so is what does not follow on it.
+type Told struct {
+	Log        ledger.Origin
+	From, Size int64
+	Entries    []Logged // ascending
+}
+
+// Reach says which of the node's gateways cannot be reached, ascending by name.
+type Reach struct{ Missing []string }
+
 // Ticked says that time has passed.
 type Ticked struct{}
 
@@ -94,6 +107,8 @@ func (Typed) event()     {}
 func (Moved) event()     {}
 func (Recorded) event()  {}
 func (ClockSet) event()  {}
+func (Told) event()      {}
+func (Reach) event()     {}
 func (Ticked) event()    {}
 func (Stopped) event()   {}
 

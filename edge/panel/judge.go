@@ -49,7 +49,11 @@ func (p *Panel) checkCode(m Moment, w passport.Window) access.Reason {
 			return access.CodeReplayed
 		}
 	}
-	return p.codes.Check(m.Clock.Now, m.Up, w)
+	r := p.codes.Check(m.Clock.Now, m.Up, w)
+	if r == access.None && p.siblings.UsedThere(p.basis, w) {
+		return access.CodeReplayed
+	}
+	return r
 }
 
 // view is what is known at a door of somebody who wants in.
@@ -86,15 +90,30 @@ func (p *Panel) around(m Moment, d *panelDoor, who passport.ID, with company) ac
 func (p *Panel) place(m Moment, d *panelDoor, z *policy.Zone, who passport.ID, with company) access.Place {
 	a, now := access.Place{Zone: z, Entered: -1}, m.MS()
 	if z.Antipassback != policy.AntipassbackNone {
-		a.Inside = p.presence.Inside(p.basis, z, d.name, who, now)
+		a.Inside = p.crowd(d, z).Inside(p.basis, z, d.name, who, now)
 		if m.Clock.Known() {
-			if since := p.presence.Entered(p.basis, z, d.name, who, now); since >= 0 {
+			if since := p.crowd(d, z).Entered(p.basis, z, d.name, who, now); since >= 0 {
 				a.Entered = time.Duration(since) * time.Millisecond
 			}
 		}
 	}
-	a.Full = p.presence.Full(p.basis, z, now, append(with.beside, who)...)
+	a.Full = p.crowd(d, z).Full(p.basis, z, now, append(with.beside, who)...)
 	return a
+}
+
+// crowd knows who is in a zone. Where one gateway sees all doors of it nobody
+// else's word counts, nor at a home's door: siblings keep nobody out there.
+func (p *Panel) crowd(d *panelDoor, z *policy.Zone) crowd {
+	if z.Shared && !d.policy.Home {
+		return access.Crowd{Own: p.presence, Siblings: p.siblings}
+	}
+	return p.presence
+}
+
+type crowd interface {
+	Inside(b *access.Basis, z *policy.Zone, by string, who passport.ID, now int64) bool
+	Entered(b *access.Basis, z *policy.Zone, by string, who passport.ID, now int64) int64
+	Full(b *access.Basis, z *policy.Zone, now int64, who ...passport.ID) bool
 }
 
 // isOpen: open, unlocked, or about to be, as its contact moves or somebody who

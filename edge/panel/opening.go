@@ -61,6 +61,7 @@ func (d *panelDoor) recordFirst(v access.Verdict) bool {
 func (p *Panel) open(m Moment, d *panelDoor, g granted, first ledger.Body) {
 	if g.isCode() && (!g.Exit || p.stillGood(m, g.by.Window)) {
 		p.codes.Use(g.by.Window)
+		p.siblings.Open(g.by.Window, access.Used{Seq: g.Seq, Door: d.name})
 	}
 	switch {
 	case !g.Exit && p.escorts(m, d, &g.by):
@@ -134,6 +135,9 @@ func (p *Panel) stillOpens(m Moment, o *opening) (reasons []access.Reason, refus
 
 // stands is why a grant that waited for its record is refused now, or None.
 func (p *Panel) stands(m Moment, d *panelDoor, g *granted) access.Reason {
+	if g.by.Mode == modeRemote {
+		return p.obeys(m, d)
+	}
 	v := p.view(m, d, g.by.who(), company{})
 	v.Around.Used = func(id ledger.PassID) uint32 {
 		n := p.used(id)
@@ -156,5 +160,7 @@ func (p *Panel) takeBack(m Moment, d *panelDoor, g granted, r access.Reason) {
 	decision := *g.decision
 	decision.Granted, decision.Reason = false, r.String()
 	p.record(m, &decision)
-	p.show(d, g.Exit, signalOf(r))
+	if g.by.Mode != modeRemote {
+		p.show(d, g.Exit, signalOf(r))
+	}
 }

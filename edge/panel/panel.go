@@ -51,7 +51,11 @@ type Panel struct {
 	fire     bool
 	used     func(ledger.PassID) uint32 // presence.Used, made once
 	opening  map[uint64]*opening        // by the decisions that are not durable yet
-	second   int64                      // Unix seconds that schedules and lockdowns were last looked at
+	siblings *access.Siblings
+	news     []*news  // of siblings' door logs, by origin
+	missing  []string // gateways that cannot be reached
+	known    []string // those of them that the log tells of
+	second   int64    // Unix seconds that schedules and lockdowns were last looked at
 	stopped  bool
 	moving   bool // a Replay asks what is so while some partner's contact moves, which no log tells
 	follows  bool // a Replay: the log says who is let in, and people are remembered by it alone
@@ -65,6 +69,7 @@ type panelDoor struct {
 	name     string
 	hw       Hardware
 	policy   *policy.Door // nil if no policy gives it to this gateway
+	shared   bool         // siblings' doors lead into a zone that counts people here, or out of it
 	cfg      door.Config
 	state    door.State
 	partners []*panelDoor
@@ -115,7 +120,7 @@ type escort struct {
 func New(cfg Config) *Panel {
 	p := &Panel{
 		cfg: cfg, byName: map[string]*panelDoor{}, basis: &access.Basis{}, presence: cfg.Presence,
-		codes: access.NewCodes(cfg.Reached), opening: map[uint64]*opening{},
+		codes: access.NewCodes(cfg.Reached), opening: map[uint64]*opening{}, siblings: access.NewSiblings(cfg.Node),
 	}
 	if p.presence == nil {
 		p.presence = access.NewPresence()
@@ -167,6 +172,10 @@ func (p *Panel) step(m Moment, e Event) {
 		p.moved(m, e)
 	case Recorded:
 		p.recorded(m, e)
+	case Told:
+		p.hearOf(m, e)
+	case Reach:
+		p.missing = slices.Compact(slices.Sorted(slices.Values(e.Missing)))
 	case Stopped:
 		p.stop(m)
 	}
@@ -291,7 +300,9 @@ func (p *Panel) Waiting() (keys []passport.KeyID) {
 	}
 	for _, o := range p.opening {
 		for _, g := range o.grants {
-			keys = append(keys, g.by.Holder.KeyID)
+			if g.by.Raw != nil { // a steward has no key at a door
+				keys = append(keys, g.by.Holder.KeyID)
+			}
 		}
 	}
 	return keys

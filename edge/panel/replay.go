@@ -1,6 +1,7 @@
 package panel
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -17,7 +18,14 @@ type World interface {
 	Basis(b *ledger.Basis, c access.Clock) (*access.Basis, error)
 	// ByKey finds a holder under the last Basis.
 	ByKey(passport.KeyID) (access.Holder, error)
+	// Sibling is what stands in another gateway's door log: entries from to size-1, of
+	// which those with bodies whose kinds access.Heard names are enough. ErrNotHeld
+	// says that not all of that can be known any more.
+	Sibling(log ledger.Origin, from, size int64) ([]Logged, error)
 }
+
+// ErrNotHeld says that a sibling's door log is not at hand.
+var ErrNotHeld = errors.New("the door log is not held here")
 
 // Logged is an entry of a door log; Body is nil where it was dropped.
 type Logged struct {
@@ -91,6 +99,9 @@ type replay struct {
 	last    *ledger.Basis               // of this run
 	passes  map[uint64]*ledger.PassUsed // for decisions that have not been met yet
 	due     []*ledger.Decision          // made again by an input, and not yet met in the log
+	orders  map[uint64]answered         // by the decisions that come next
+	heard   map[ledger.Origin]int64     // of siblings' door logs so much was folded in this run
+	lost    []ledger.Origin             // of which not all that was folded then is held
 }
 
 // maxBack is how far ahead of a start the log may be before its clock is taken to
@@ -120,6 +131,12 @@ func (r *replay) entry(e Logged) (out []Outcome, err error) {
 		r.line(m, b)
 	case *ledger.PassUsed:
 		r.passes[b.Seq] = b // the decision comes next, but for what was recorded while it waited
+	case *ledger.Ordered:
+		at := access.Order{Origin: b.Origin, Index: b.Index}
+		r.orders[b.Seq] = answered{b, r.panel.presence.Answered(at)}
+	case *ledger.Siblings:
+		r.step(m, Ticked{})
+		err = r.siblings(m, b)
 	case *ledger.Opening:
 		r.step(m, Recorded{Seq: b.Seq, OK: true})
 	case *ledger.Decision:
@@ -170,7 +187,8 @@ func (r *replay) boot(at int64, b *ledger.Boot) {
 	}
 	r.panel, r.began, r.booted, r.last = New(r.cfg), at, true, nil
 	r.panel.follows = true
-	r.passes = map[uint64]*ledger.PassUsed{}
+	r.passes, r.orders = map[uint64]*ledger.PassUsed{}, map[uint64]answered{}
+	r.heard, r.lost = map[ledger.Origin]int64{}, nil
 	r.trust = access.ParseTrust(b.Clock)
 }
 
@@ -272,6 +290,8 @@ func (r *replay) decision(m Moment, e Logged, b *ledger.Decision) ([]Outcome, er
 		r.due = r.due[1:]
 		o.Again, o.Same = access.Verdict{Reason: access.Exit}, logged == access.Exit && b.Granted
 		return []Outcome{o}, nil
+	case b.Mode == modeRemote:
+		return []Outcome{r.remote(m, o, d)}, nil
 	}
 	p, err := r.presented(b)
 	if err != nil {
@@ -301,6 +321,9 @@ func (r *replay) decision(m Moment, e Logged, b *ledger.Decision) ([]Outcome, er
 		if logged == access.Interlock && !o.Same && r.moved(m, p) {
 			o.Again, o.Same = access.Verdict{Reason: logged}, true
 			o.Note = "a contact that moves and comes to rest as it was is not logged"
+		}
+		if !o.Same && len(r.lost) > 0 && r.panel.listens(d, p) {
+			o.Again, o.Note = access.Verdict{}, fmt.Sprintf("it was decided on what a sibling told, and %v: %v", ErrNotHeld, r.lost[0])
 		}
 	}
 	verdict := access.Verdict{Reason: logged}

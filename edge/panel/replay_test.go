@@ -2,6 +2,7 @@ package panel_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -22,6 +23,9 @@ type still struct {
 
 func (s still) Basis(*ledger.Basis, access.Clock) (*access.Basis, error) { return s.basis, nil }
 func (s still) ByKey(passport.KeyID) (access.Holder, error)              { return s.holder, nil }
+func (s still) Sibling(ledger.Origin, int64, int64) ([]panel.Logged, error) {
+	return nil, panel.ErrNotHeld
+}
 
 func replayConfig() panel.ReplayConfig {
 	return panel.ReplayConfig{
@@ -237,6 +241,118 @@ func TestReplayReached(t *testing.T) {
 		}
 		if n != 1 {
 			t.Errorf("%s: %d decisions", c.name, n)
+		}
+	}
+}
+
+// TestReplayRemote: a door that was opened from afar answers a steward's order, once.
+func TestReplayRemote(t *testing.T) {
+	t.Parallel()
+	p, err := policy.Parse("policy", []byte(completed(1, "[doors.front]\n[doors.back]\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	order := access.Order{Origin: deskLog.String(), Index: 4, At: start.Add(10 * time.Second).UnixMilli(), Door: "front"}
+	down := map[string]int64{"front": start.Add(time.Hour).Unix()}
+	ordered := func(seq uint64, index int64, door string) *ledger.Ordered {
+		return &ledger.Ordered{Origin: deskLog.String(), Index: index, Seq: seq, Door: door}
+	}
+	remote := func(seq uint64, door string, r access.Reason) *ledger.Decision {
+		return &ledger.Decision{Seq: seq, Door: door, Mode: "remote", Granted: r.Grants(), Reason: r.String()}
+	}
+	named := remote(1, "front", access.Remote)
+	named.Passport = 7
+	for _, c := range []struct {
+		name   string
+		late   time.Duration
+		locked bool
+		log    []ledger.Body
+		again  access.Reason // of the last decision
+		note   string
+	}{
+		{"as it was", 20 * time.Second, false, []ledger.Body{ordered(1, 4, "front"), remote(1, "front", access.Remote)}, access.Remote, ""},
+		{"to the last second", 40 * time.Second, false, []ledger.Body{ordered(1, 4, "front"), remote(1, "front", access.Remote)}, access.Remote, ""},
+		{"too late", 41 * time.Second, false, []ledger.Body{ordered(1, 4, "front"), remote(1, "front", access.OrderStale)}, access.OrderStale, ""},
+		{"opened though it was too late", 41 * time.Second, false, []ledger.Body{ordered(1, 4, "front"), remote(1, "front", access.Remote)}, access.OrderStale, ""},
+		{"dated ahead", 4 * time.Second, false, []ledger.Body{ordered(1, 4, "front"), remote(1, "front", access.OrderAhead)}, access.OrderAhead, ""},
+		{"under a lockdown", 20 * time.Second, true, []ledger.Body{ordered(1, 4, "front"), remote(1, "front", access.Lockdown)}, access.Lockdown, ""},
+		{"opened under a lockdown", 20 * time.Second, true, []ledger.Body{ordered(1, 4, "front"), remote(1, "front", access.Remote)}, access.Lockdown, ""},
+		{"as a level grants", 20 * time.Second, false, []ledger.Body{ordered(1, 4, "front"), remote(1, "front", access.Granted)}, access.Remote, ""},
+		{"not durable", 20 * time.Second, false, []ledger.Body{ordered(1, 4, "front"), remote(1, "front", access.NotRecorded)}, access.NotRecorded, "what became of its record"},
+		{"no order named", 20 * time.Second, false, []ledger.Body{remote(1, "front", access.Remote)}, access.None, "which order it answers"},
+		{"another decision's", 20 * time.Second, false, []ledger.Body{ordered(2, 4, "front"), remote(1, "front", access.Remote)}, access.None, "which order it answers"},
+		{"nobody's order", 20 * time.Second, false, []ledger.Body{ordered(1, 5, "front"), remote(1, "front", access.Remote)}, access.None, "no steward has ordered it"},
+		{"another door's", 20 * time.Second, false, []ledger.Body{ordered(1, 4, "back"), remote(1, "back", access.Remote)}, access.None, "no steward has ordered it"},
+		{"twice", 20 * time.Second, false, []ledger.Body{ordered(1, 4, "front"), remote(1, "front", access.Remote), ordered(2, 4, "front"), remote(2, "front", access.Remote)}, access.None, "answered the order before"},
+		{"somebody's", 20 * time.Second, false, []ledger.Body{ordered(1, 4, "front"), named}, access.None, "another passport"},
+		{"a refusal that lets in", 20 * time.Second, false, []ledger.Body{ordered(1, 4, "front"), &ledger.Decision{Seq: 1, Door: "front", Mode: "remote", Granted: true, Reason: "order-stale"}}, access.None, "another thing"},
+	} {
+		basis := &access.Basis{Generation: 1, Policy: p, Opens: []access.Order{order}}
+		if c.locked {
+			basis.Lockdowns = down
+		}
+		log := func(yield func(panel.Logged, error) bool) {
+			for i, b := range append([]ledger.Body{&ledger.Boot{Software: software, Clock: "ntp"}, &ledger.Basis{Clock: "ntp"}}, c.log...) {
+				when := start
+				if i > 1 {
+					when = start.Add(c.late)
+				}
+				if !yield(panel.Logged{Index: int64(i), Time: when.UnixMilli(), Body: b}, nil) {
+					return
+				}
+			}
+		}
+		cfg := replayConfig()
+		cfg.Doors = map[string]panel.Hardware{"front": {}, "back": {}}
+		var last panel.Outcome
+		for o, err := range panel.Replay(cfg, still{basis, access.Holder{}}, log) {
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			last = o
+		}
+		same := c.again.String() == last.Decision.Reason
+		if last.Again.Reason != c.again || last.Same != same || !strings.Contains(last.Note, c.note) || c.note == "" && last.Note != "" {
+			t.Errorf("%s: again %v, the same %v (%s), want %v (%s)", c.name, last.Again.Reason, last.Same, last.Note, c.again, c.note)
+		}
+	}
+}
+
+// TestReplayOddSiblings: what no gateway writes of its siblings ends in no panic, and
+// a log's name that is none is an error.
+func TestReplayOddSiblings(t *testing.T) {
+	t.Parallel()
+	gw2 := doorLogOf("gw2").String()
+	for _, c := range []struct {
+		name  string
+		heard [][]ledger.Source
+		fails bool
+	}{
+		{"backwards", [][]ledger.Source{{{Origin: gw2, Size: 9}}, {{Origin: gw2, Size: 3}}, {{Origin: gw2, Size: 9}}}, false},
+		{"not held", [][]ledger.Source{{{Origin: gw2, Size: 0}}, {{Origin: gw2, Size: 1 << 60}}}, false},
+		{"no log", [][]ledger.Source{{{Origin: "gw2", Size: 0}}}, true},
+	} {
+		log := func(yield func(panel.Logged, error) bool) {
+			bodies := []ledger.Body{&ledger.Boot{Software: software, Clock: "ntp"}, &ledger.Basis{Clock: "ntp"}}
+			for _, h := range c.heard {
+				bodies = append(bodies, &ledger.Siblings{Heard: h})
+			}
+			for i, b := range bodies {
+				if !yield(panel.Logged{Index: int64(i), Time: 1_800_000_000_000, Body: b}, nil) {
+					return
+				}
+			}
+		}
+		var failed error
+		for o, err := range panel.Replay(replayConfig(), still{&access.Basis{Generation: 1}, access.Holder{}}, log) {
+			failed = err
+			if err == nil {
+				t.Errorf("%s: %+v", c.name, o)
+			}
+		}
+		if (failed != nil) != c.fails || c.fails && !errors.Is(failed, ledger.ErrOrigin) {
+			t.Errorf("%s: %v", c.name, failed)
 		}
 	}
 }

@@ -15,15 +15,18 @@ func (p *Panel) change(m Moment, b *access.Basis, holders map[passport.KeyID]acc
 	p.basis, p.trust = b, m.Clock.Trust
 	p.record(m, basisBody(b, m.Clock.Trust))
 	p.forgive(m)
+	p.tried(m)
 	if newer {
 		for _, o := range p.opening {
 			for i := range o.grants {
-				o.grants[i].again = o.grants[i].again || !o.grants[i].by.renew(holders)
+				g := &o.grants[i]
+				g.again = g.again || g.by.Raw != nil && !g.by.renew(holders)
 			}
 		}
 	}
 	for _, d := range p.doors {
 		d.policy = p.policyDoor(d.name)
+		d.shared = d.policy != nil && !d.policy.Home && b.Policy.Shared(d.policy)
 		d.configure()
 		d.partners = d.partners[:0]
 		if d.policy != nil {
@@ -40,6 +43,7 @@ func (p *Panel) change(m Moment, b *access.Basis, holders map[passport.KeyID]acc
 	p.second = m.Clock.Now.Unix()
 	p.look(m)
 	p.fires(m)
+	p.orders(m)
 }
 
 // renew takes what the ledgers say now of a presentation's key; false if it is not

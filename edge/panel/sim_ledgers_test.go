@@ -20,13 +20,14 @@ import (
 // a Replay.
 type simLedgers struct {
 	simDice
-	now     access.Basis // as the next version has it; its maps are copied
-	bases   []*access.Basis
-	holders map[passport.KeyID][]simHolder
-	keys    []passport.KeyID
-	changed *simChange                        // for a Replay under another policy
-	others  map[*policy.Policy]*policy.Policy // each policy with the change
-	at      int                               // the version that a Replay has reached
+	now      access.Basis // as the next version has it; its maps are copied
+	bases    []*access.Basis
+	holders  map[passport.KeyID][]simHolder
+	keys     []passport.KeyID
+	changed  *simChange                        // for a Replay under another policy
+	others   map[*policy.Policy]*policy.Policy // each policy with the change
+	at       int                               // the version that a Replay has reached
+	siblings map[ledger.Origin][]panel.Logged  // door logs of other gateways
 }
 
 type simHolder struct {
@@ -43,7 +44,7 @@ var (
 
 // newSimLedgers admits people: some have two keys, some nobody has admitted.
 func newSimLedgers(r *rand.Rand, at time.Time) *simLedgers {
-	l := &simLedgers{simDice: simDice{r}, holders: map[passport.KeyID][]simHolder{}, others: map[*policy.Policy]*policy.Policy{}}
+	l := &simLedgers{simDice: simDice{r}, holders: map[passport.KeyID][]simHolder{}, others: map[*policy.Policy]*policy.Policy{}, siblings: map[ledger.Origin][]panel.Logged{}}
 	l.now = access.Basis{
 		Homes: map[string]map[access.Resident]int64{}, Lockdowns: map[string]int64{}, Bars: map[passport.ID]int64{},
 		Passes: map[passport.ID][]access.Pass{}, Forgiven: map[passport.ID]int64{},
@@ -237,5 +238,14 @@ func (l *simLedgers) Basis(b *ledger.Basis, _ access.Clock) (*access.Basis, erro
 
 // ByKey is panel.World.
 func (l *simLedgers) ByKey(id passport.KeyID) (access.Holder, error) { return l.holder(id, l.at), nil }
+
+// Sibling is panel.World.
+func (l *simLedgers) Sibling(log ledger.Origin, from, size int64) ([]panel.Logged, error) {
+	all := l.siblings[log]
+	if size > int64(len(all)) {
+		return nil, panel.ErrNotHeld
+	}
+	return all[from:size], nil
+}
 
 var _ panel.World = (*simLedgers)(nil)

@@ -46,6 +46,7 @@ type simModel struct {
 	codes     map[[16]byte]bool        // codes that opened
 	wrongTime bool                     // a clock went back: codes may come twice
 	others    map[*policy.Policy]*policy.Policy
+	told      simTold                 // by the other gateway, in this run
 	foretold  map[int64]access.Reason // what each decision would be under those; None for a toss-up
 	stretches map[*schedule.Schedule]simStretch
 	tally     *simTally
@@ -89,7 +90,7 @@ func (m *simModel) boot(names []string, hardware map[string]panel.Hardware, reac
 	m.own, m.fire, m.stopped, m.setBack = [6]simWire{}, false, false, false
 	m.basis, m.used = &access.Basis{}, map[[16]byte]struct{}{}
 	m.grants, m.awaiting = map[uint64]simGrant{}, map[uint64]*simOpening{}
-	m.memory, m.passUsed, m.waits = newSimMemory(), ledger.PassUsed{}, 0
+	m.memory, m.passUsed, m.waits, m.told = newSimMemory(), ledger.PassUsed{}, 0, newSimTold()
 	for _, e := range m.log {
 		m.memory.apply(e.Time, e.Body)
 	}
@@ -147,6 +148,10 @@ func (m *simModel) before(at panel.Moment, e panel.Event) {
 		m.doors[name].stood = m.doors[name].open
 	}
 	switch e := e.(type) {
+	case panel.Told:
+		m.told.tells(e)
+	case panel.Reach:
+		m.told.missing = e.Missing
 	case panel.Moved:
 		m.moved(e)
 	case panel.Presented:

@@ -89,8 +89,9 @@ func (m *simModel) open(d *simDoor, p *simPerson, kept, alone bool) {
 			d.escort = simMet{}
 		}
 		if isCode && a.timed() && a.now() >= int64(e.Window.Start)-int64(e.Window.Length) && a.now() < int64(e.Window.Start)+2*int64(e.Window.Length) {
-			if a.codeUsed() == access.None {
+			if a.codeUsedHere() == access.None {
 				m.used[e.Window.Nonce] = struct{}{}
+				m.opens(d, e)
 			}
 			m.codes[e.Window.Nonce] = true
 		}
@@ -107,6 +108,7 @@ func (m *simModel) open(d *simDoor, p *simPerson, kept, alone bool) {
 		n := e.Window.Nonce
 		m.require(m.wrongTime || !m.codes[n], "the code %x opens twice", n)
 		m.codes[n], m.used[n] = true, struct{}{}
+		m.opens(d, e)
 	}
 }
 

@@ -264,22 +264,25 @@ func (a simAsk) byLevelOrPass() simVerdict {
 }
 
 func (a simAsk) inside(z *policy.Zone) bool {
-	return a.memory.isIn(a.p, z, a.who(), a.m.MS()) || a.memory.coming(a.p, z, a.who(), a.d.name)
+	if a.others(z) {
+		return a.isIn(z, a.who()) || a.isComing(z)
+	}
+	return a.memory.isIn(a.p, z, a.who(), a.m.MS()) || a.isComing(z)
 }
 
 func (a simAsk) hasJustEntered(z *policy.Zone) bool {
 	if z.Antipassback != policy.AntipassbackTimed || !a.timed() {
 		return false
 	}
-	since := a.memory.entered(a.p, z, a.who(), a.m.MS())
-	return a.memory.coming(a.p, z, a.who(), a.d.name) || since >= 0 && since < z.AntipassbackTime.Milliseconds()
+	since := a.cameIn(z)
+	return a.isComing(z) || since >= 0 && since < z.AntipassbackTime.Milliseconds()
 }
 
 func (a simAsk) isFull(z *policy.Zone) bool {
 	if z.Occupancy == 0 {
 		return false
 	}
-	crowd := a.memory.crowd(a.p, z, a.m.MS())
+	crowd := a.people(z)
 	crowd[a.who()] = true
 	if a.beside != 0 {
 		crowd[a.beside] = true
@@ -319,6 +322,14 @@ func (a simAsk) pinDue() bool {
 
 // codeUsed tells why a code that is good otherwise opens nothing, or None.
 func (a simAsk) codeUsed() access.Reason {
+	if r := a.codeUsedHere(); r != access.None || !a.told.used[a.Window.Nonce] {
+		return r
+	}
+	a.tally.there++
+	return access.CodeReplayed
+}
+
+func (a simAsk) codeUsedHere() access.Reason {
 	for _, o := range a.awaiting {
 		for _, p := range o.people {
 			if p.e.Presentation.Mode == passport.ModeWindow && p.e.Window.Nonce == a.Window.Nonce {

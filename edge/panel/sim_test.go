@@ -16,6 +16,7 @@ import (
 	"tombolo/edge/panel"
 	"tombolo/edge/policy"
 	"tombolo/passport"
+	"tombolo/sync/ledger"
 )
 
 var (
@@ -72,6 +73,9 @@ func TestSimulation(t *testing.T) {
 			t.Errorf("no world has a decision that is %v", r)
 		}
 	}
+	if total.doubles == 0 || total.there == 0 {
+		t.Errorf("codes that opened at both gateways %d, refused as they had opened at the other %d", total.doubles, total.there)
+	}
 	if total.forgotten == 0 {
 		t.Error("nobody goes in again whom a zone remembers no more")
 	}
@@ -83,6 +87,7 @@ func TestSimulation(t *testing.T) {
 // simTally is what worlds have seen.
 type simTally struct {
 	steps, decisions, others int
+	doubles, there           int // codes that opened at both gateways, and that were refused as they had opened at the other
 	forgotten                int // entries of somebody who is inside for longer than the zone remembers
 	together, apart          int // grants of pairs that waited for their records: opened, and refused after all
 	reasons                  map[access.Reason]int
@@ -91,6 +96,7 @@ type simTally struct {
 func (t *simTally) add(o simTally) {
 	t.steps, t.decisions, t.others = t.steps+o.steps, t.decisions+o.decisions, t.others+o.others
 	t.forgotten += o.forgotten
+	t.doubles, t.there = t.doubles+o.doubles, t.there+o.there
 	t.together, t.apart = t.together+o.together, t.apart+o.apart
 	for r, n := range o.reasons {
 		t.reasons[r] += n
@@ -125,6 +131,7 @@ type simWorld struct {
 		key  passport.KeyID
 	}
 	wrongly int // PINs that are still to be typed wrongly
+	other   *simNeighbour
 	nonces  uint64
 	taps    uint64
 }
@@ -140,7 +147,7 @@ type simRecording struct {
 // again.
 func simulate(t testing.TB, seed uint64, steps int) (_ simTally, err error) {
 	r := rand.New(rand.NewPCG(seed, 3))
-	w := &simWorld{simDice: simDice{r}, t: t, model: newSimModel(), hardware: map[string]panel.Hardware{}}
+	w := &simWorld{simDice: simDice{r}, t: t, other: newSimNeighbour(seed), model: newSimModel(), hardware: map[string]panel.Hardware{}}
 	w.tally = simTally{reasons: map[access.Reason]int{}}
 	w.model.tally = &w.tally
 	step := 0
@@ -158,6 +165,7 @@ func simulate(t testing.TB, seed uint64, steps int) (_ simTally, err error) {
 	w.begin()
 	for ; step < steps; step++ {
 		w.live()
+		w.neighbour()
 	}
 	w.crash()
 	w.replay()
@@ -174,6 +182,7 @@ func (w *simWorld) begin() {
 	at, _ := time.Parse(time.RFC3339, day)
 	w.began = at.UnixMilli() + int64(w.IntN(3600_000))
 	w.ledgers = newSimLedgers(w.Rand, at)
+	w.ledgers.now.Siblings = map[ledger.KeyID]string{simNeighbourLog.Author: "gw2"}
 	w.truth = newSimTruth(w.began)
 	w.last.door, w.last.key = w.names[0], w.ledgers.keys[0]
 	w.change = w.simDice.change(w.names)
@@ -218,6 +227,7 @@ func (w *simWorld) start() {
 		cfg.Reached = time.UnixMilli(reached)
 	}
 	w.up, w.pending, w.panel = 0, nil, panel.New(cfg)
+	w.other.told = max(0, int64(len(w.ledgers.siblings[simNeighbourLog]))-int64(w.other.IntN(200)))
 	w.model.panel = w.panel
 	w.model.boot(w.names, w.hardware, cfg.Reached)
 	w.step(panel.Started{Basis: w.basis})

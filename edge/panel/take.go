@@ -19,6 +19,7 @@ func (p *Panel) presented(m Moment, e *Presented) {
 		// Another presentation: whoever was to type a PIN begins again.
 		p.typed(m, Typed{Door: d.name, Wait: w.number, Pin: access.PinTooLate})
 	}
+	p.listen(m, d, e)
 	p.decided(m, d, e, p.Judge(m, e))
 }
 
@@ -105,6 +106,7 @@ func (p *Panel) typed(m Moment, e Typed) {
 	w := d.pin.Presented
 	d.pin = nil
 	w.Presentation.Pin = e.Pin
+	p.listen(m, d, &w)
 	v := p.Judge(m, &w)
 	if v.Granted() && e.Pin == access.PinTooLate { // none is asked for any more, but who knows who stands there
 		v = access.Verdict{Reason: access.Again}

@@ -86,6 +86,15 @@ func (s *story) bodyWords(body ledger.Body) string {
 			who = fmt.Sprintf("p%d", b.Passport)
 		}
 		return fmt.Sprintf("%s is forgiven up to %s", who, time.UnixMilli(b.Before).In(s.location()).Format(time.DateTime))
+	case *ledger.Siblings:
+		return s.heardWords(b)
+	case *ledger.Ordered:
+		return fmt.Sprintf("#%d answers order %d at %s", b.Seq, b.Index, b.Door)
+	case *ledger.PolicyTried:
+		if b.OK {
+			return fmt.Sprintf("policy %d was tried and is kept", b.Version)
+		}
+		return fmt.Sprintf("policy %d is refused: %s", b.Version, b.Why)
 	case *ledger.Opening:
 		return fmt.Sprintf("#%d is durable and opens %s", b.Seq, b.Door)
 	case *ledger.ClockStep:

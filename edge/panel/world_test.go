@@ -45,6 +45,8 @@ type story struct {
 	log       []panel.Logged // what is in the door log
 	history   []moment       // one for each Basis in the log
 
+	neighbours map[string]*neighbour // the node's other gateways
+
 	gone         bool // the policy has been taken away
 	quiet, zoned bool
 	shownAt      string
@@ -79,7 +81,7 @@ func newStory(t *testing.T) *story {
 	return &story{
 		t: t, trust: access.TrustNTP, disk: "ok", basis: &access.Basis{Generation: 1},
 		holders: map[passport.ID]access.Holder{}, passes: map[ledger.PassID]string{}, codes: map[passport.ID]passport.Window{},
-		hardware: map[string]panel.Hardware{}, operators: map[string]bool{}, driven: map[string]bool{}, lines: map[wire]door.Line{},
+		hardware: map[string]panel.Hardware{}, operators: map[string]bool{}, driven: map[string]bool{}, lines: map[wire]door.Line{}, neighbours: map[string]*neighbour{},
 	}
 }
 
@@ -216,7 +218,7 @@ func (s *story) change(f func(*access.Basis)) {
 	b.Passes, b.Forgiven = maps.Clone(b.Passes), maps.Clone(b.Forgiven)
 	s.holders = maps.Clone(s.holders)
 	b.Generation++
-	f(&b)
+	f(&b) // which makes maps of siblings and lists anew
 	s.basis = &b
 	if s.panel != nil {
 		s.changed()
@@ -301,6 +303,14 @@ func (s *story) start() {
 		s.found(wire{name, panel.Rex})
 	}
 	s.found(wire{"", panel.Fire})
+	for _, name := range slices.Sorted(maps.Keys(s.neighbours)) {
+		n := s.neighbours[name]
+		n.told = 0 // and once more
+		s.hear(n)
+	}
+	if len(s.neighbours) > 0 {
+		s.reach()
+	}
 }
 
 func (s *story) found(w wire) {
@@ -330,11 +340,22 @@ func (s *story) replay() {
 		}
 	}
 	cfg := panel.ReplayConfig{Config: s.config(nil, time.Time{}), Community: community, Key: gatewayKey}
+	lost, blind := false, false
+	for _, n := range s.neighbours {
+		lost = lost || n.lost
+	}
+	defer func() {
+		if blind != lost {
+			s.t.Errorf("replay: a log is not at hand: %v, and it says so: %v", lost, blind)
+		}
+	}()
 	for o, err := range panel.Replay(cfg, w, iter.Seq2[panel.Logged, error](log)) {
 		switch {
 		case err != nil:
 			s.t.Errorf("replay: %v", err)
 		case o.Decision == nil && s.gone: // it goes back, as no ledger does
+		case o.Again.Reason == access.None && strings.Contains(o.Note, panel.ErrNotHeld.Error()):
+			blind = true // and it says why
 		case o.Decision == nil:
 			s.t.Errorf("replay: entry %d: %s", o.Index, o.Note)
 		case !o.Same:

@@ -12,7 +12,8 @@
 // Parse refuses what would hold people in or keep a family out: a door without
 // a mechanical way out, any rule for leaving, and PINs, company or interlocks at
 // a home's door. Hard anti-passback needs one gateway that sees all doors of its
-// zone; elsewhere it is taken as soft, with a warning.
+// zone; elsewhere it is taken as soft, with a warning, as siblings may be out of
+// reach.
 //
 // The bytes are what is signed, as the steward wrote them, comments included:
 // they are stored and hashed ([Hash]) and never encoded again. Of several

@@ -54,6 +54,25 @@ type Zone struct {
 	// left: AntipassbackSoft, AntipassbackHard and any Occupancy; else 0.
 	Forgive   time.Duration
 	Occupancy int // at most so many are let in; 0 is no limit
+
+	Shared bool // several gateways drive the doors over its border: none alone sees who goes in and out
+}
+
+// Counts reports whether the zone asks who is inside, or when they came.
+func (z *Zone) Counts() bool { return z.Antipassback != AntipassbackNone || z.Occupancy > 0 }
+
+// Shared reports whether a door leads over the border of a zone whose rules hang
+// on what several gateways see.
+func (p *Policy) Shared(d *Door) bool {
+	over := func(from, to string) bool {
+		for z := p.Zones[to]; z != nil && !p.Inside(z.Name, from); z = p.Zones[z.Within] {
+			if z.Shared && z.Counts() {
+				return true
+			}
+		}
+		return false
+	}
+	return over(d.From, d.To) || over(d.To, d.From)
 }
 
 // Door is one door and how it behaves. Its wiring is not the policy's affair.

@@ -16,13 +16,13 @@ func TestTown(t *testing.T) {
 		t.Errorf("location %v, %d calendars, %d schedules, %+v", p.Location, len(p.Calendars), len(p.Schedules), p.Lockout)
 	}
 	for _, want := range []Zone{
-		{Name: "square", Outside: true},
-		{Name: "hall", Antipassback: AntipassbackSoft, Forgive: 12 * time.Hour},
-		{Name: "wing", Within: "hall"},
+		{Name: "square", Outside: true, Shared: true},
+		{Name: "hall", Antipassback: AntipassbackSoft, Forgive: 12 * time.Hour, Shared: true},
+		{Name: "wing", Within: "hall", Shared: true},
 		{Name: "lock", Within: "hall", Antipassback: AntipassbackTimed, AntipassbackTime: 2 * time.Minute, Forgive: 24 * time.Hour, Occupancy: 1},
 		{Name: "lab", Antipassback: AntipassbackHard, Forgive: 24 * time.Hour, Occupancy: 6},
 		{Name: "library", Forgive: 16 * time.Hour, Occupancy: 80},
-		{Name: "workshop", Antipassback: AntipassbackSoft, Forgive: 72 * time.Hour}, // its doors hang on two gateways
+		{Name: "workshop", Antipassback: AntipassbackSoft, Forgive: 72 * time.Hour, Shared: true}, // its doors hang on two gateways
 	} {
 		if got := p.Zones[want.Name]; *got != want {
 			t.Errorf("zone %+v, want %+v", *got, want)

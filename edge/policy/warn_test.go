@@ -110,9 +110,9 @@ func TestWarnsOnce(t *testing.T) {
 			"[doors]\nt = {gateway=\"gw5\",from=\"street\",to=\"tower\",mechanical_exit=true}\nr = {gateway=\"gw6\",from=\"tower\",to=\"room\",mechanical_exit=true}\n" +
 			"[levels.x]\ndoors = [\"t\", \"r\"]\n[passports.1]\nlevels = [\"x\"]", ""},
 		{"timed on two gateways", "[zones.house]", "[zones.house]\nantipassback = \"timed\"\nantipassback_time = \"1m\"",
-			"6:16: zones.house.antipassback: this zone's doors hang on gateways gw1, gw2, and each counts the time by itself"},
+			"6:16: zones.house.antipassback: this zone's doors hang on gateways gw1, gw2: while they cannot reach each other, each counts the time by itself"},
 		{"occupancy on two gateways", "[zones.house]", "[zones.house]\noccupancy = 3",
-			"6:13: zones.house.occupancy: this zone's doors hang on gateways gw1, gw2, and each counts people by itself"},
+			"6:13: zones.house.occupancy: this zone's doors hang on gateways gw1, gw2: while they cannot reach each other, each counts people by itself"},
 		{"soft on two gateways", "[zones.house]", "[zones.house]\nantipassback = \"soft\"", ""},
 		{"anti-passback behind a home", "[zones.cellar]", "[zones.cellar]\nantipassback = \"hard\"\n[doors.flat]\nhome = true\ngateway = \"gw1\"\nfrom = \"street\"\nto = \"cellar\"\nmechanical_exit = true",
 			"7:16: zones.cellar.antipassback: the people of a home are let in whatever this says, by flat"},
@@ -132,13 +132,13 @@ func TestWarnsOnce(t *testing.T) {
 		{"unlocked into a zone that counts", "[zones.house]", "[zones.house]\nantipassback = \"soft\"\n[doors.side]\ngateway = \"gw1\"\nfrom = \"street\"\nto = \"house\"\nunlock = \"office\"\nmechanical_exit = true" + office,
 			"11:10: doors.side.unlock: zone house counts who enters, and nobody is counted who walks in while the door is unlocked by schedule office"},
 		{"unlocked into zones within each other", "[zones.house]", "[zones.house]\nwithin = \"block\"\noccupancy = 9\n[zones.block]\nantipassback = \"timed\"\nantipassback_time = \"1m\"\n[doors.side]\ngateway = \"gw2\"\nfrom = \"street\"\nto = \"house\"\nunlock = \"office\"\nmechanical_exit = true" + office,
-			"7:13: zones.house.occupancy: this zone's doors hang on gateways gw1, gw2, and each counts people by itself\n" +
-				"9:16: zones.block.antipassback: this zone's doors hang on gateways gw1, gw2, and each counts the time by itself\n" +
+			"7:13: zones.house.occupancy: this zone's doors hang on gateways gw1, gw2: while they cannot reach each other, each counts people by itself\n" +
+				"9:16: zones.block.antipassback: this zone's doors hang on gateways gw1, gw2: while they cannot reach each other, each counts the time by itself\n" +
 				"15:10: doors.side.unlock: zone block counts who enters, and nobody is counted who walks in while the door is unlocked by schedule office\n" +
 				"15:10: doors.side.unlock: zone house counts who enters, and nobody is counted who walks in while the door is unlocked by schedule office"},
 		{"unlocked within a zone that counts", "[zones.cellar]", "within = \"block\"\n[zones.block]\nantipassback = \"soft\"\n[zones.cellar]\nwithin = \"block\"\n[doors.stair]\ngateway = \"gw1\"\nfrom = \"house\"\nto = \"cellar\"\nunlock = \"office\"\nmechanical_exit = true" + office, ""},
 		{"unlocked out of a zone that counts", "[zones.house]", "[zones.house]\noccupancy = 9\n[zones.x]\n[doors.x]\ngateway = \"gw1\"\nfrom = \"house\"\nto = \"x\"\nunlock = \"office\"\nmechanical_exit = true" + office,
-			"6:13: zones.house.occupancy: this zone's doors hang on gateways gw1, gw2, and each counts people by itself"},
+			"6:13: zones.house.occupancy: this zone's doors hang on gateways gw1, gw2: while they cannot reach each other, each counts people by itself"},
 		{"an unlocked home", "#front", "unlock = \"office\"\nhome = true" + office, "12:10: doors.front.unlock: a home's door stands unlocked for anybody, by schedule office"},
 		{"two where one may be", "[zones.cellar]", "[zones.cellar]\noccupancy = 1\n[zones.x]\n[doors.x]\ngateway = \"gw1\"\nfrom = \"house\"\nto = \"cellar\"\nmechanical_exit = true\ntwo_person = true\n[doors.y]\ngateway = \"gw1\"\nfrom = \"x\"\nto = \"house\"\nmechanical_exit = true\n[levels.x]\ndoors = [\"x\", \"y\"]\n[passports.1]\nlevels = [\"x\"]",
 			"14:14: doors.x.two_person: two persons enter together, and zone cellar takes one"},

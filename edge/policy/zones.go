@@ -109,16 +109,13 @@ func (p *Policy) borders() map[string][]*Door {
 	return borders
 }
 
-// enforceable turns hard anti-passback into soft where no gateway by itself
-// knows who is inside, and says what else the people at a zone's doors get
-// around.
+// enforceable finds which gateways see a zone's border, turns hard anti-passback
+// into soft where no gateway by itself knows who is inside, and says what else the
+// people at a zone's doors get around.
 func (b *builder) enforceable(p *Policy) {
 	borders := p.borders()
 	for _, name := range sortedKeys(p.Zones) {
 		z := p.Zones[name]
-		if z.Antipassback == AntipassbackNone && z.Occupancy == 0 {
-			continue
-		}
 		gateways, homes := map[string]bool{}, []string(nil)
 		for _, d := range borders[name] {
 			gateways[d.Gateway] = true
@@ -126,18 +123,22 @@ func (b *builder) enforceable(p *Policy) {
 				homes = append(homes, d.Name)
 			}
 		}
+		z.Shared = len(gateways) > 1
+		if !z.Counts() {
+			continue
+		}
 		rule := strict.Path{"zones", name, "antipassback"}
-		if len(gateways) > 1 {
+		if z.Shared {
 			hang := fmt.Sprintf("this zone's doors hang on gateways %s", some(sortedKeys(gateways)))
 			switch z.Antipassback {
 			case AntipassbackHard:
 				z.Antipassback = AntipassbackSoft
 				b.note(rule, "taken as soft: %s, and none of them alone knows who is inside", hang)
 			case AntipassbackTimed:
-				b.note(rule, "%s, and each counts the time by itself", hang)
+				b.note(rule, "%s: while they cannot reach each other, each counts the time by itself", hang)
 			}
 			if z.Occupancy > 0 {
-				b.note(strict.Path{"zones", name, "occupancy"}, "%s, and each counts people by itself", hang)
+				b.note(strict.Path{"zones", name, "occupancy"}, "%s: while they cannot reach each other, each counts people by itself", hang)
 			}
 		}
 		if len(homes) > 0 {

@@ -51,6 +51,13 @@ func (p *projection) apply(tx *sql.Tx, index int64, e ledger.Entry, body ledger.
 			return nil, err
 		}
 		return nil, exec("INSERT OR IGNORE INTO home VALUES (?, ?, ?, NULL, NULL, ?)", b.Door, int64(b.Passport), at, b.Ends)
+	case *ledger.GatewayEnrolled:
+		k := b.Keys
+		return nil, exec(`INSERT INTO gateway VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+			ON CONFLICT DO UPDATE SET place = ?2, name = ?3, hold = ?4, witness = ?5, sealing = ?6, tls = ?7 WHERE place > ?2`,
+			k.Signing[:], timedPlace(p.ledger, index, e), b.Gateway, k.Hold[:], k.Witness[:], k.Sealing[:], k.TLS[:])
+	case *ledger.Open:
+		return nil, exec("INSERT OR IGNORE INTO opens VALUES (?, ?, ?, ?)", p.ledger.Head.Origin.String(), index, e.Time, b.Door)
 	case *ledger.GatewayRemoved:
 		return nil, exec("INSERT INTO removed VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET place = ?2, why = ?3 WHERE place > ?2",
 			b.Signing[:], timedPlace(p.ledger, index, e), b.Why)

@@ -35,7 +35,7 @@ func (p *projection) order(tx *sql.Tx, index int64, e ledger.Entry, body ledger.
 		}
 		return p.ruling(exec, at, body)
 	}
-	// Dropped and NodeRegistered change nothing here. GatewayEnrolled, NodeVouched
+	// Dropped and NodeRegistered change nothing here. NodeVouched
 	// and GatewayVouched concern whoever takes a gateway's word.
 	return nil
 }
@@ -68,7 +68,7 @@ func (p *projection) box(b *ledger.PinSet) []byte {
 }
 
 func (r *Roster) loadOrders(v *View) error {
-	for _, load := range []func(*View) error{r.loadLockdowns, r.loadBars, r.loadPasses, r.loadForgiven} {
+	for _, load := range []func(*View) error{r.loadLockdowns, r.loadBars, r.loadPasses, r.loadForgiven, r.loadOpens} {
 		if err := load(v); err != nil {
 			return err
 		}

@@ -132,7 +132,7 @@ func (p *pass) saveCharters(tx *sql.Tx) error {
 
 // projections are the tables that are made of the ledgers, and of nothing else.
 var projections = []string{"cursor", "holder", "claim", "doorkey", "revoked", "home", "policy",
-	"lockdown", "bar", "pass", "pass_ended", "forgiven", "pin", "removed"}
+	"lockdown", "bar", "pass", "pass_ended", "forgiven", "pin", "removed", "gateway", "opens"}
 
 // again empties the projection and makes it anew, all in one transaction:
 // nobody may see a roster from which a revocation is missing that was there.
@@ -197,8 +197,8 @@ type projection struct {
 	charters ledger.Charters
 	limit    ledger.Limit
 	cursor   cursor
-	drops    []ledger.Dropped // read once a body is missing
-	last     int64            // time of the last entry with a body, Unix milliseconds
+	missing  *ledger.Missing // made once a body is missing, of all that follows it
+	last     int64           // time of the last entry with a body, Unix milliseconds
 }
 
 // counted is how many of the entries that are held count.
@@ -354,28 +354,24 @@ func (p *projection) begin(b *ledger.Begin) error {
 	return nil
 }
 
-// dropped passes over a missing body if the author says, in an entry that
-// counts, that it dropped it.
+// dropped passes over a missing body if the author says, in an entry that comes
+// later and counts, that it dropped it, or that nothing hangs on it any more.
 func (p *projection) dropped(index int64) error {
-	if p.drops == nil {
-		p.drops = []ledger.Dropped{}
+	if p.missing == nil {
+		p.missing = &ledger.Missing{}
 		at := index
 		for e, err := range p.ledger.Entries(index, p.counted()) {
 			if err != nil {
 				return err
 			}
 			if _, body, err := e.Open(p.ledger.Head.Origin.Kind, at); err == nil {
-				if d, ok := body.(*ledger.Dropped); ok {
-					p.drops = append(p.drops, *d)
-				}
+				p.missing.Cover(body)
 			}
 			at++
 		}
 	}
-	for _, d := range p.drops {
-		if d.First <= index && index <= d.Last {
-			return nil
-		}
+	if p.missing.Covers(index) {
+		return nil
 	}
 	return ledger.ErrWithheld
 }

@@ -12,8 +12,9 @@
 //
 // The projection does not depend on the order in which entries arrive. It can
 // be thrown away and made again, but for what is the gateway's own word: when the
-// end of a home, a Forgive, or an order that is dated ahead was first seen, and
-// how far a ledger went whose author was convicted.
+// end of a home, a Forgive, or an order that is dated ahead was first seen, how
+// far a ledger went whose author was convicted, and which policies it could live
+// with, see [Trial].
 //
 // # Forks
 //
@@ -39,13 +40,14 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"tombolo/edge/policy"
 	"tombolo/sync/ledger"
 )
 
 //go:embed schema.sql
 var schema string
 
-const schemaVersion = 3
+const schemaVersion = 4
 
 // Source is where the ledgers are. What it gives was verified when it was
 // taken in.
@@ -78,6 +80,10 @@ type Config struct {
 	Community ledger.CharterID
 	Node      ledger.CharterID
 	Gateway   [32]byte // whose roster it is, by its signing key; zero for nobody's
+	// Accept says why the gateway cannot live by a policy, which then is not in
+	// force; it is asked within Project, before the policy is. With it policies are
+	// tried, see Trial. Nil, for whoever does not live by them: nothing is tried.
+	Accept func(*policy.Policy) error
 }
 
 // Roster is open. It is safe for concurrent use.
@@ -93,14 +99,16 @@ type Roster struct {
 	view atomic.Pointer[View]
 
 	projecting sync.Mutex
-	version    int64  // SQLite's data_version when project last looked
-	unfinished bool   // under projecting: the last Project failed halfway
-	unreadable string // under projecting: of the source, when the view was made
+	version    int64              // SQLite's data_version when project last looked
+	unfinished bool               // under projecting: the last Project failed halfway
+	unreadable string             // under projecting: of the source, when the view was made
+	weighed    map[[32]byte]error // under projecting: what parsing and Accept said of policies
+	living     [32]byte           // under projecting: the policy whose trial is marked as running
 }
 
 // Open opens or makes the file. The view is empty until the first Project.
 func Open(cfg Config) (*Roster, error) {
-	r := &Roster{cfg: cfg, readers: newIdle()}
+	r := &Roster{cfg: cfg, readers: newIdle(), weighed: map[[32]byte]error{}}
 	r.view.Store(&View{})
 	f, err := os.OpenFile(cfg.Path, os.O_CREATE|os.O_RDWR, 0o600) // SQLite itself would use the umask's mode
 	if err != nil {
@@ -116,6 +124,11 @@ func Open(cfg Config) (*Roster, error) {
 	r.write.SetMaxIdleConns(1)
 	if err = migrate(r.write); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the roster %s: %w; if it is damaged, move it away and it will be made again", cfg.Path, err), r.write.Close())
+	}
+	if cfg.Accept != nil {
+		if err := r.begun(); err != nil {
+			return nil, errors.Join(fmt.Errorf("open the roster %s: %w", cfg.Path, err), r.write.Close())
+		}
 	}
 	for range readers {
 		rd, err := openReader(cfg.Path)
@@ -160,7 +173,7 @@ func migrate(db *sql.DB) error {
 		case have == schemaVersion:
 			return nil
 		}
-		old, err := column[string](tx.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('notice', 'fork')"))
+		old, err := column[string](tx.Query("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('notice', 'fork', 'trial')"))
 		if err != nil {
 			return err
 		}

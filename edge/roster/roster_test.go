@@ -72,7 +72,8 @@ func TestEveryKind(t *testing.T) {
 	want.Expelled = true
 	check("expelled for good")
 	write(&ledger.NodeRegistered{Node: w.node.ID(), Slug: "casa", Doors: 1},
-		&ledger.NodeVouched{Node: w.node.ID(), Steward: [32]byte{1}, Signature: [64]byte{1}})
+		&ledger.NodeVouched{Node: w.node.ID(), Steward: [32]byte{1}, Signature: [64]byte{1}},
+		&ledger.Snapshot{Size: 3, Superseded: []byte{2, 1}})
 
 	steward.write(policyEntry(2, ""), p.home("front", 30*day), &ledger.GatewayEnrolled{Gateway: "gw1", Keys: ledger.GatewayKeys{
 		Signing: [32]byte{1}, Hold: [32]byte{2}, Witness: [32]byte{3}, Sealing: [32]byte{4}, TLS: [32]byte{5}}},
@@ -86,12 +87,16 @@ func TestEveryKind(t *testing.T) {
 	pass := &ledger.GuestPass{Pass: ledger.PassID{1}, Passport: 8, Levels: []string{"house"}, NotBefore: t0.Unix(), NotAfter: t0.Add(day).Unix(), Uses: 3}
 	ended := &ledger.GuestPass{Pass: ledger.PassID{2}, Passport: 8, Levels: []string{"house"}, NotBefore: t0.Unix(), NotAfter: t0.Add(day).Unix()}
 	steward.write(&ledger.LockdownLifted{}, &ledger.Lockdown{Doors: []string{"front"}, Ends: t0.Add(day).Unix()}, &ledger.Bar{Passport: 9, Ends: t0.Add(day).Unix()},
-		pass, ended, &ledger.GuestEnded{Pass: ended.Pass}, &ledger.Forgive{Passport: 7}, pinSet(7, "sealed"))
+		pass, ended, &ledger.GuestEnded{Pass: ended.Pass}, &ledger.Forgive{Passport: 7}, pinSet(7, "sealed"),
+		&ledger.Open{Door: "back", Why: "a parcel"})
 	w.arriveAll()
 	v = w.project(r)
 	c := known(w.now)
 	if !v.LockedDown("front", c) || v.LockedDown("back", c) || !v.Barred(9, c) || v.Barred(8, c) || v.Forgiven[7] != w.now.UnixMilli() || v.Forgiven[8] != 0 {
 		t.Errorf("lockdowns %v, bars %v, forgiven %v", v.Lockdowns, v.Bars, v.Forgiven)
+	}
+	if len(v.Opens) != 1 || v.Opens[0].Door != "back" || v.Opens[0].At != w.now.UnixMilli() || v.Opens[0].Origin != steward.origin.String() || v.Opens[0].Index != steward.size()-1 {
+		t.Errorf("opened from afar: %+v", v.Opens)
 	}
 	if all := v.Passes[8]; len(v.Passes) != 1 || len(all) != 1 || all[0].ID != pass.Pass || all[0].NotAfter != pass.NotAfter || all[0].Uses != 3 {
 		t.Errorf("passes: %+v", v.Passes)
@@ -183,7 +188,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	w := newWorld(t)
 	path := filepath.Join(t.TempDir(), "roster.db")
 	w.openAt(path)
-	damage(t, path, "PRAGMA user_version = 4")
+	damage(t, path, "PRAGMA user_version = 5")
 	_, err := roster.Open(roster.Config{Path: path, Source: w, Community: w.community.ID(), Node: w.node.ID()})
 	if !errors.Is(err, roster.ErrNewer) || !strings.Contains(err.Error(), "move it away") {
 		t.Errorf("got %v", err)

@@ -1,5 +1,5 @@
--- A projection: every row but those of notice and fork can be made again from
--- the ledgers.
+-- A projection: every row but those of notice, fork and trial can be made again
+-- from the ledgers.
 
 -- The charters that the rest was projected under: under others it is made again.
 CREATE TABLE charters (
@@ -89,7 +89,8 @@ CREATE TABLE home (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX home_passport ON home (passport);
 
--- From the one in force upwards: those above it cannot be used by this version.
+-- From the one that the gateway was last known to live with upwards: of those above
+-- it one may be on trial, and the others cannot be used.
 CREATE TABLE policy (
 	version INTEGER NOT NULL,
 	hash    BLOB NOT NULL,
@@ -147,6 +148,38 @@ CREATE TABLE removed (
 	gateway BLOB PRIMARY KEY,
 	place   BLOB NOT NULL,        -- (time, place)
 	why     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Gateways that a steward enrolled, by signing key, as the first entry has them.
+CREATE TABLE gateway (
+	signing BLOB PRIMARY KEY,
+	place   BLOB NOT NULL,        -- (time, place)
+	name    TEXT NOT NULL,
+	hold    BLOB NOT NULL,
+	witness BLOB NOT NULL,
+	sealing BLOB NOT NULL,
+	tls     BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Doors that a steward opens from afar, once.
+CREATE TABLE opens (
+	origin TEXT NOT NULL,         -- of the node's ledger
+	entry  INTEGER NOT NULL,
+	at     INTEGER NOT NULL,      -- its author's time, Unix milliseconds
+	door   TEXT NOT NULL,
+	PRIMARY KEY (origin, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX opens_at ON opens (at);
+
+-- Not a projection: what became of policies on this gateway, see trial.go.
+CREATE TABLE IF NOT EXISTS trial (
+	hash    BLOB PRIMARY KEY,
+	version INTEGER NOT NULL,
+	state   TEXT NOT NULL CHECK (state IN ('trying', 'kept', 'refused')),
+	running INTEGER NOT NULL,     -- a process lives by it, or did and ended without a word
+	deaths  INTEGER NOT NULL,     -- processes that ended so
+	first   INTEGER NOT NULL,     -- there was none before it to go back to: it was not tried
+	why     TEXT NOT NULL         -- it was refused, or empty
 ) STRICT, WITHOUT ROWID;
 
 -- Not a projection: the head at which a ledger ends whose author was convicted.

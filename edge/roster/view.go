@@ -17,7 +17,9 @@ import (
 type View struct {
 	access.Basis
 	Problems   []Problem
-	Unreadable bool // some ledgers could not be read: project again soon
+	Unreadable bool      // some ledgers could not be read: project again soon
+	Gateways   []Gateway // of the node that no steward has removed, by name
+	Trial      *Trial    // the policy in force is on trial; nil if it is not
 
 	residents map[passport.KeyID]access.Holder // of the keys that open homes
 }
@@ -84,7 +86,7 @@ func (r *Roster) loadView(p *pass, unreadable error) (*View, error) {
 		return nil, err
 	}
 	// Orders want the floor, which loadFresh finds.
-	return v, errors.Join(r.loadRemoval(v), r.loadHomes(v), r.loadResidents(v), r.loadFresh(v, p.community, unreadable == nil), r.loadOrders(v))
+	return v, errors.Join(r.loadGateways(v), r.loadRemoval(v), r.loadHomes(v), r.loadResidents(v), r.loadFresh(v, p.community, unreadable == nil), r.loadOrders(v))
 }
 
 // loadRemoval tells a gateway that a steward has taken it out of the node: its
@@ -105,41 +107,6 @@ func (r *Roster) loadRemoval(v *View) error {
 
 func (v *View) problem(part, format string, args ...any) {
 	v.Problems = append(v.Problems, Problem{part, fmt.Sprintf(format, args...)})
-}
-
-// loadPolicy takes the first that this version can use, in the order in which
-// they win, and forgets those below: a gateway goes on with the policy that it
-// can read, through restarts too.
-func (r *Roster) loadPolicy(v *View, node string) error {
-	rows, err := r.write.Query("SELECT version, hash, file FROM policy ORDER BY version DESC, hash")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	var version int64
-	for v.Policy == nil && rows.Next() {
-		var hash, file []byte
-		if err := rows.Scan(&version, &hash, &file); err != nil {
-			return err
-		}
-		p, err := r.parsePolicy(file)
-		switch {
-		case err != nil:
-			v.problem("policy", "version %d cannot be used: %v", version, err)
-		case int64(p.Version) != version:
-			v.problem("policy", "version %d cannot be used: the file says that it is version %d", version, p.Version)
-		case p.Node != node:
-			v.problem("policy", "version %d cannot be used: it is for the node %q, and this is %q", version, p.Node, node)
-		default:
-			v.Policy = p
-		}
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil || v.Policy == nil {
-		return err
-	}
-	hash := v.Policy.Hash()
-	_, err = r.write.Exec("DELETE FROM policy WHERE version < ?1 OR (version = ?1 AND hash > ?2)", version, hash[:])
-	return err
 }
 
 // parsePolicy parses only what is new.

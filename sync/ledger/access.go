@@ -60,6 +60,21 @@ func checkSlugs(what string, list []string) error {
 	return nil
 }
 
+// Open opens a door once, as a steward orders from afar. A gateway that meets it
+// more than half a minute after it was written, or without a clock that it
+// believes, records that it ignored it.
+type Open struct {
+	_    struct{} `cbor:",toarray"`
+	Door string
+	Why  string
+}
+
+func (*Open) Kind() Kind { return KindOpen }
+
+func (b *Open) check() error {
+	return cmp.Or(CheckSlug("door", b.Door), text("why", b.Why, 0, 200))
+}
+
 // Bar keeps a passport out of the node until Ends (Unix seconds), but for its
 // home and for the way out. The last Bar of a passport counts; one whose Ends is
 // over lifts it.

@@ -10,10 +10,13 @@
 // entries' leaves and yields the root; [Sign], which makes the head's
 // checkpoint; and [OpenHead], which checks one. [Verifier] reads a whole ledger
 // back and says what is wrong and where. [CheckChunk] verifies any aligned run
-// of entries against a head by itself, [Entry.Open] one entry as far as it shows
-// by itself, and [Missing] tells dropped bodies from withheld ones. [CheckCharter] follows the chain of
-// documents that says whose ledgers count. [Fork] is proof that an author
-// signed two histories.
+// of entries against a head by itself, as a file brings them; [CheckStretch] any
+// run at all from where its receiver stands, as they come over a wire.
+// [Entry.Open] checks one entry as far as it shows by itself, and [Missing] tells
+// bodies that were let go from withheld ones. [Reduce] finds what of a community's
+// ledger means nothing any more. [CheckCharter] follows the chain of documents
+// that says whose ledgers count. [Fork] is proof that an author signed two
+// histories.
 //
 // # What is signed, and how it may change
 //

@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"fmt"
+	"slices"
 )
 
 // Decision is what a gateway answered to a presentation. It is personal: door
@@ -161,19 +162,24 @@ type Source struct {
 func (*Basis) Kind() Kind { return KindBasis }
 
 func (b *Basis) check() error {
-	if len(b.Sources) > MaxSources {
-		return fmt.Errorf("%d ledgers, at most %d", len(b.Sources), MaxSources)
-	}
 	if n := len(b.Hash); n != 0 && n != 32 || (n == 0) != (b.Policy == 0) {
 		return fmt.Errorf("policy %d with a hash of %d bytes", b.Policy, n)
 	}
+	return cmp.Or(checkSources(b.Sources, CommunityLog, NodeLog), text("clock", b.Clock, 1, 16))
+}
+
+// checkSources checks a list of ledgers of some kinds.
+func checkSources(all []Source, of ...LogKind) error {
+	if len(all) > MaxSources {
+		return fmt.Errorf("%d ledgers, at most %d", len(all), MaxSources)
+	}
 	last := ""
-	for _, s := range b.Sources {
+	for _, s := range all {
 		o, err := ParseOrigin(s.Origin)
 		switch {
 		case err != nil:
 			return err
-		case o.Kind != CommunityLog && o.Kind != NodeLog:
+		case !slices.Contains(of, o.Kind):
 			return fmt.Errorf("nothing is decided on a %s ledger", o.Kind)
 		case s.Size < 0:
 			return fmt.Errorf("%d entries", s.Size)
@@ -182,7 +188,7 @@ func (b *Basis) check() error {
 		}
 		last = s.Origin
 	}
-	return text("clock", b.Clock, 1, 16)
+	return nil
 }
 
 // PassUsed spends one use of a guest pass. It is durable before the door opens.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"pgregory.net/rapid"
@@ -202,5 +203,48 @@ var generators = map[Kind]func(*rapid.T) Body{
 			b.Door = slug(t, "door")
 		}
 		return b
+	},
+	KindSnapshot: func(t *rapid.T) Body {
+		b := &Snapshot{State: key32(t, "state")}
+		for range rapid.IntRange(1, 20).Draw(t, "runs") {
+			for range 2 {
+				n := rapid.Uint64Range(1, 1<<rapid.IntRange(0, 40).Draw(t, "bits")).Draw(t, "number")
+				b.Size += int64(n)
+				b.Superseded = binary.AppendUvarint(b.Superseded, n)
+			}
+		}
+		b.Size += rapid.Int64Range(0, 1<<40).Draw(t, "more")
+		return b
+	},
+	KindOpen: func(t *rapid.T) Body { return &Open{Door: slug(t, "door"), Why: words(t, "why", 0, 200)} },
+	KindSiblings: func(t *rapid.T) Body {
+		b := &Siblings{Heard: []Source{}, Missing: slugs(t, "missing", 0)}
+		for i := range rapid.IntRange(0, 4).Draw(t, "heard") {
+			o := Origin{Community: key32(t, "community"), Kind: DoorLog, Author: KeyID(blob(t, "author", 16, 16))}
+			o.Community[0] = byte(i)
+			b.Heard = append(b.Heard, Source{Origin: o.String(), Size: rapid.Int64Min(0).Draw(t, "size")})
+		}
+		return b
+	},
+	KindOrdered: func(t *rapid.T) Body {
+		o := Origin{Community: key32(t, "community"), Kind: NodeLog, Author: KeyID(blob(t, "author", 16, 16))}
+		return &Ordered{Origin: o.String(), Index: rapid.Int64Min(1).Draw(t, "index"), Seq: rapid.Uint64().Draw(t, "seq"), Door: slug(t, "door")}
+	},
+	KindPolicyTried: func(t *rapid.T) Body {
+		return &PolicyTried{Version: rapid.Uint64Min(1).Draw(t, "version"), Hash: key32(t, "hash"), OK: rapid.Bool().Draw(t, "ok"), Why: words(t, "why", 0, 400)}
+	},
+	KindExpired: func(t *rapid.T) Body {
+		return &Expired{Incarnation: Incarnation(blob(t, "incarnation", 8, 8)), Before: rapid.Int64Min(2).Draw(t, "before"), Why: words(t, "why", 1, 200)}
+	},
+	KindDirectoryKeys: func(t *rapid.T) Body {
+		b := &DirectoryKeys{Gateway: slug(t, "gateway")}
+		for i, k := range []*[32]byte{&b.Keys.Signing, &b.Keys.Hold, &b.Keys.Witness, &b.Keys.Sealing, &b.Keys.TLS} {
+			*k = key32(t, "key")
+			k[31] = byte(i)
+		}
+		return b
+	},
+	KindDirectoryGone: func(t *rapid.T) Body {
+		return &DirectoryGone{Gateway: slug(t, "gateway"), Signing: key32(t, "key")}
 	},
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -47,6 +48,7 @@ type LogKind string
 const (
 	CommunityLog LogKind = "community" // written by an issuer
 	NodeLog      LogKind = "node"      // written by a steward
+	DirectoryLog LogKind = "directory" // written by a steward: the node's gateways' public keys, for everybody
 	DoorLog      LogKind = "door"      // written by a gateway
 )
 
@@ -86,7 +88,7 @@ func ParseOrigin(s string) (Origin, error) {
 		return o, fmt.Errorf("%w: %q has %d parts after %s, want 4", ErrOrigin, s, len(parts), originPrefix)
 	}
 	switch o.Kind = LogKind(parts[1]); o.Kind {
-	case CommunityLog, NodeLog, DoorLog:
+	case CommunityLog, NodeLog, DirectoryLog, DoorLog:
 	default:
 		return o, fmt.Errorf("%w: unknown kind of ledger %q", ErrOrigin, parts[1])
 	}
@@ -98,6 +100,16 @@ func ParseOrigin(s string) (Origin, error) {
 		return o, fmt.Errorf("%w: %w", ErrOrigin, err)
 	}
 	return o, nil
+}
+
+// Compare orders origins as their strings: by community, kind, author and
+// incarnation.
+func (o Origin) Compare(p Origin) int {
+	return cmp.Or(
+		bytes.Compare(o.Community[:], p.Community[:]),
+		cmp.Compare(o.Kind, p.Kind),
+		bytes.Compare(o.Author[:], p.Author[:]),
+		bytes.Compare(o.Incarnation[:], p.Incarnation[:]))
 }
 
 // parseHex fills dst from exactly as many lower-case hexadecimal digits.

@@ -6,7 +6,8 @@ import "fmt"
 // body never changes: what needs another field gets another kind.
 type Kind uint16
 
-// Kinds of every ledger, of the community's, the node's and the door log.
+// Kinds of every ledger, of the community's, the node's, the door log and the
+// directory.
 const (
 	KindBegin   Kind = 1 // first entry of every ledger
 	KindDropped Kind = 2 // the author dropped bodies
@@ -19,6 +20,7 @@ const (
 	KindDoorKeyRevoked Kind = 21
 	KindNodeRegistered Kind = 22
 	KindNodeVouched    Kind = 23
+	KindSnapshot       Kind = 24
 
 	KindGatewayEnrolled Kind = 32
 	KindGatewayRemoved  Kind = 33
@@ -33,20 +35,28 @@ const (
 	KindForgive         Kind = 42
 	KindPinSet          Kind = 43
 	KindGatewayVouched  Kind = 44
+	KindOpen            Kind = 45
 
-	KindDecision  Kind = 64
-	KindPassage   Kind = 65
-	KindDoorState Kind = 66
-	KindInput     Kind = 67
-	KindBoot      Kind = 68
-	KindClockStep Kind = 69
-	KindFault     Kind = 70
-	KindForkSeen  Kind = 71
-	KindBasis     Kind = 72
-	KindPassUsed  Kind = 73
-	KindOpening   Kind = 74
-	KindLine      Kind = 75
-	KindForgiven  Kind = 76
+	KindDecision    Kind = 64
+	KindPassage     Kind = 65
+	KindDoorState   Kind = 66
+	KindInput       Kind = 67
+	KindBoot        Kind = 68
+	KindClockStep   Kind = 69
+	KindFault       Kind = 70
+	KindForkSeen    Kind = 71
+	KindBasis       Kind = 72
+	KindPassUsed    Kind = 73
+	KindOpening     Kind = 74
+	KindLine        Kind = 75
+	KindForgiven    Kind = 76
+	KindSiblings    Kind = 77
+	KindOrdered     Kind = 78
+	KindPolicyTried Kind = 79
+	KindExpired     Kind = 80
+
+	KindDirectoryKeys Kind = 96
+	KindDirectoryGone Kind = 97
 )
 
 // kinds lists what this version knows: a maker of the body's type, the ledgers
@@ -67,6 +77,7 @@ var kinds = map[Kind]struct {
 	KindDoorKeyRevoked:  {"DoorKeyRevoked", func() Body { return new(DoorKeyRevoked) }, CommunityLog, true},
 	KindNodeRegistered:  {"NodeRegistered", func() Body { return new(NodeRegistered) }, CommunityLog, false},
 	KindNodeVouched:     {"NodeVouched", func() Body { return new(NodeVouched) }, CommunityLog, false},
+	KindSnapshot:        {"Snapshot", func() Body { return new(Snapshot) }, CommunityLog, true},
 	KindGatewayEnrolled: {"GatewayEnrolled", func() Body { return new(GatewayEnrolled) }, NodeLog, true},
 	KindGatewayRemoved:  {"GatewayRemoved", func() Body { return new(GatewayRemoved) }, NodeLog, true},
 	KindPolicy:          {"Policy", func() Body { return new(Policy) }, NodeLog, true},
@@ -80,6 +91,7 @@ var kinds = map[Kind]struct {
 	KindForgive:         {"Forgive", func() Body { return new(Forgive) }, NodeLog, true},
 	KindPinSet:          {"PinSet", func() Body { return new(PinSet) }, NodeLog, true},
 	KindGatewayVouched:  {"GatewayVouched", func() Body { return new(GatewayVouched) }, NodeLog, false},
+	KindOpen:            {"Open", func() Body { return new(Open) }, NodeLog, false}, // unknown, it opens nothing
 	KindDecision:        {"Decision", func() Body { return new(Decision) }, DoorLog, false},
 	KindPassage:         {"Passage", func() Body { return new(Passage) }, DoorLog, false},
 	KindDoorState:       {"DoorState", func() Body { return new(DoorState) }, DoorLog, false},
@@ -93,6 +105,12 @@ var kinds = map[Kind]struct {
 	KindOpening:         {"Opening", func() Body { return new(Opening) }, DoorLog, false},
 	KindLine:            {"Line", func() Body { return new(Line) }, DoorLog, false},
 	KindForgiven:        {"Forgiven", func() Body { return new(Forgiven) }, DoorLog, false},
+	KindSiblings:        {"Siblings", func() Body { return new(Siblings) }, DoorLog, false},
+	KindOrdered:         {"Ordered", func() Body { return new(Ordered) }, DoorLog, false},
+	KindPolicyTried:     {"PolicyTried", func() Body { return new(PolicyTried) }, DoorLog, false},
+	KindExpired:         {"Expired", func() Body { return new(Expired) }, DoorLog, false},
+	KindDirectoryKeys:   {"DirectoryKeys", func() Body { return new(DirectoryKeys) }, DirectoryLog, false},
+	KindDirectoryGone:   {"DirectoryGone", func() Body { return new(DirectoryGone) }, DirectoryLog, false},
 }
 
 func (k Kind) String() string {

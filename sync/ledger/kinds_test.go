@@ -46,12 +46,14 @@ func TestBodiesRoundTrip(t *testing.T) {
 	}
 }
 
+var allLogs = []LogKind{CommunityLog, NodeLog, DirectoryLog, DoorLog}
+
 // Each kind stands in the ledgers that the design gives it to.
 func TestKindsBelong(t *testing.T) {
 	t.Parallel()
 	for _, k := range KnownKinds() {
 		var in []LogKind
-		for _, l := range []LogKind{CommunityLog, NodeLog, DoorLog} {
+		for _, l := range allLogs {
 			if k.In(l) {
 				in = append(in, l)
 			}
@@ -59,16 +61,18 @@ func TestKindsBelong(t *testing.T) {
 		want := []LogKind{DoorLog}
 		switch {
 		case k < 16:
-			want = []LogKind{CommunityLog, NodeLog, DoorLog}
+			want = allLogs
 		case k < 32:
 			want = []LogKind{CommunityLog}
 		case k < 64:
 			want = []LogKind{NodeLog}
+		case k >= 96:
+			want = []LogKind{DirectoryLog}
 		}
 		if !reflect.DeepEqual(in, want) {
 			t.Errorf("%v belongs in %v, want %v", k, in, want)
 		}
-		if critical := k < 64 && k != KindNodeRegistered && k != KindNodeVouched && k != KindGatewayVouched; k.Critical() != critical {
+		if critical := k < 64 && k != KindNodeRegistered && k != KindNodeVouched && k != KindGatewayVouched && k != KindOpen; k.Critical() != critical {
 			t.Errorf("%v is critical: %v", k, k.Critical())
 		}
 	}
@@ -88,6 +92,8 @@ func TestMarshalBodyMalformed(t *testing.T) {
 	twice.TLS, missing.Hold = twice.Signing, [32]byte{}
 	owner, key, sig := [20]byte{1}, [32]byte{1}, [64]byte{1}
 	long := strings.Repeat("x", 201)
+	door := Origin{Community: testCommunity, Kind: DoorLog}.String()
+	node := Origin{Community: testCommunity, Kind: NodeLog}.String()
 	for _, c := range []struct {
 		body Body
 		says string
@@ -153,6 +159,42 @@ func TestMarshalBodyMalformed(t *testing.T) {
 		{&Fault{What: "x"}, "part has 0"},
 		{&Fault{Part: "x", What: strings.Repeat("é", 401)}, "what has 401"},
 		{&ForkSeen{}, ""},
+		{&Snapshot{Size: 9}, "lists nothing"},
+		{&Snapshot{Size: 9, Superseded: make([]byte, MaxSuperseded+1)}, "a list of 131073"},
+		{&Snapshot{Superseded: []byte{1, 1}}, "a snapshot of 0"},
+		{&Snapshot{Size: maxSize + 1, Superseded: []byte{1, 1}}, "a snapshot of 281474976710657"},
+		{&Snapshot{Size: 9, Superseded: []byte{1}}, "minimal uvarint"},
+		{&Snapshot{Size: 9, Superseded: []byte{1, 0x81, 0}}, "minimal uvarint"},
+		{&Snapshot{Size: 9, Superseded: []byte{0x81, 0, 1}}, "minimal uvarint"},
+		{&Snapshot{Size: 9, Superseded: []byte{1, 1, 0x80}}, "minimal uvarint"},
+		{&Snapshot{Size: 9, Superseded: bytes.Repeat([]byte{0xff}, 11)}, "minimal uvarint"},
+		{&Snapshot{Size: 9, Superseded: []byte{0, 1}}, "two that touch"},
+		{&Snapshot{Size: 9, Superseded: []byte{1, 0}}, "an empty run"},
+		{&Snapshot{Size: 9, Superseded: []byte{1, 1, 0, 1}}, "two that touch"},
+		{&Snapshot{Size: 9, Superseded: []byte{1, 9}}, "beyond 9 entries"},
+		{&Snapshot{Size: 9, Superseded: []byte{1, 1, 3, 5}}, "beyond 9 entries"},
+		{&Snapshot{Size: 9, Superseded: []byte{1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}}, "beyond 9 entries"},
+		{&Open{Why: "x"}, `door ""`},
+		{&Open{Door: "x", Why: long}, "why has 201"},
+		{&Siblings{Heard: []Source{{Origin: node}}}, "on a node ledger"},
+		{&Siblings{Heard: []Source{{Origin: "x"}}}, "does not begin with"},
+		{&Siblings{Heard: []Source{{Origin: door, Size: -1}}}, "-1 entries"},
+		{&Siblings{Heard: []Source{{Origin: door}, {Origin: door}}}, "out of order"},
+		{&Siblings{Heard: make([]Source, MaxSources+1)}, "1001 ledgers"},
+		{&Siblings{Missing: []string{"b", "a"}}, "gateway a is out of order"},
+		{&Siblings{Missing: []string{"A"}}, "only a–z"},
+		{&Ordered{Origin: door, Index: 1, Door: "x"}, "in a door ledger"},
+		{&Ordered{Origin: "x", Index: 1, Door: "x"}, "does not begin with"},
+		{&Ordered{Origin: node, Door: "x"}, "entry 0 is no order"},
+		{&Ordered{Origin: node, Index: 1}, `door ""`},
+		{&PolicyTried{Hash: key}, "version 0"},
+		{&PolicyTried{Version: 1, Why: strings.Repeat("x", 401)}, "why has 401"},
+		{&Expired{Before: 1, Why: "x"}, "between Begin and entry 1"},
+		{&Expired{Before: 2}, "why has 0"},
+		{&DirectoryKeys{Keys: keys}, `gateway ""`},
+		{&DirectoryKeys{Gateway: "x", Keys: twice}, "two roles"},
+		{&DirectoryGone{Gateway: "x"}, "no key"},
+		{&DirectoryGone{Signing: key}, `gateway ""`},
 	} {
 		_, err := MarshalBody(c.body)
 		refused(t, err, ErrBody, c.says)
@@ -217,7 +259,7 @@ func TestCleanText(t *testing.T) {
 }
 
 func FuzzParseBody(f *testing.F) {
-	for _, v := range vectors(f, "bodies.txt", 45) {
+	for _, v := range vectors(f, "bodies.txt", 55) {
 		f.Add(uint16(v.int(f, "kind")), v.hex(f, "body"))
 	}
 	f.Add(uint16(KindForkSeen), encode(ForkSeen{Evidence: testFork.Marshal()}))

@@ -9,15 +9,17 @@ import (
 var (
 	ErrBegin     = errors.New("a ledger's first entry is Begin, and no other is")
 	ErrWrongLog  = errors.New("this kind does not belong in this ledger")
-	ErrWithheld  = errors.New("the body is missing and no entry records that its author dropped it")
+	ErrWithheld  = errors.New("the body is missing and no entry records that its author let it go")
 	ErrTruncated = errors.New("entries are missing that the head covers")
+	ErrSnapshot  = errors.New("a snapshot of its author does not agree with the entries before it")
 	ErrRoot      = errors.New("the entries' root is not the head's")
 )
 
 // Open checks all that one entry shows by itself: what [Entry.Check] does, that
 // Begin stands first and nowhere else, that the kind belongs in a ledger of that
 // kind, and the body. The body is nil when it was dropped or when this version
-// does not know its kind. Errors: those of Check, ErrBegin, ErrWrongLog, ErrBody.
+// does not know its kind. An entry of an unknown kind, critical or not, is an
+// entry all the same: what it stops is the projection. Errors: those of Check, ErrBegin, ErrWrongLog, ErrBody.
 func (e Entry) Open(log LogKind, index int64) (Leaf, Body, error) {
 	leaf, err := e.Check(index)
 	switch {
@@ -36,8 +38,15 @@ func (e Entry) Open(log LogKind, index int64) (Leaf, Body, error) {
 	if err != nil {
 		return leaf, nil, err
 	}
-	if d, ok := body.(*Dropped); ok && d.Last >= index {
-		return leaf, nil, fmt.Errorf("%w: it records the drop of entry %d, which is still to come", ErrBody, d.Last)
+	switch b := body.(type) {
+	case *Dropped:
+		if b.Last >= index {
+			return leaf, nil, fmt.Errorf("%w: it records the drop of entry %d, which is still to come", ErrBody, b.Last)
+		}
+	case *Snapshot:
+		if b.Size > index {
+			return leaf, nil, fmt.Errorf("%w: it speaks of %d entries, some of which are still to come", ErrBody, b.Size)
+		}
 	}
 	return leaf, body, nil
 }
@@ -59,7 +68,8 @@ type Report struct {
 	Time        uint64 // of the author's signature, Unix seconds
 	Begin       Begin
 	Kinds       map[Kind]int // by kind, dropped bodies included
-	Dropped     int64        // bodies that were dropped, every one recorded
+	Dropped     int64        // bodies that were let go, all but Expired recorded
+	Expired     int64        // of a door log: bodies at its beginning that are missing without a word of it here
 	Unknown     int          // entries of kinds that this version does not know
 	FirstUnread *At          // the first unknown critical entry: projections stop there
 	From, Until int64        // earliest and latest time of an entry, Unix milliseconds
@@ -67,7 +77,7 @@ type Report struct {
 
 // NewVerifier starts at a head whose signature was verified.
 func NewVerifier(head Head) *Verifier {
-	return &Verifier{head: head, report: Report{Origin: head.Origin, Size: head.Size, Time: head.Time, Kinds: map[Kind]int{}}}
+	return &Verifier{head: head, missing: Missing{Expires: head.Origin.Kind.Expires()}, report: Report{Origin: head.Origin, Size: head.Size, Time: head.Time, Kinds: map[Kind]int{}}}
 }
 
 // Chunk takes the next chunk. An error is an *At that names the first bad
@@ -133,5 +143,7 @@ func (v *Verifier) Finish() (Report, error) {
 	case v.tree.Root() != v.head.Root: // cannot be after proved chunks; cheap
 		return v.report, ErrRoot
 	}
-	return v.report, v.missing.Check()
+	err := v.missing.Check()
+	v.report.Expired = v.missing.Expired()
+	return v.report, err
 }

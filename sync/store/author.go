@@ -64,6 +64,10 @@ func (s *Store) OpenAuthor(cfg AuthorConfig) (*Author, error) {
 	}
 	if last != nil {
 		ok, err := cfg.Guard.Allows(last.Checkpoint)
+		if err == nil && ok {
+			// What is kept beside this key signed, too.
+			err = s.read.QueryRow("SELECT NOT EXISTS (SELECT 1 FROM partial WHERE ledger = ?)", last.id).Scan(&ok)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -79,14 +83,37 @@ func (s *Store) OpenAuthor(cfg AuthorConfig) (*Author, error) {
 // newest is the author's incarnation of the highest generation among those that
 // belong to the charter; of several, the longest; nil if there is none.
 func newest(q querier, cfg AuthorConfig) (*Info, error) {
-	prefix := cfg.origin().String()
-	prefix = prefix[:len(prefix)-2*len(ledger.Incarnation{})]
-	i, err := scanInfo(q.QueryRow("SELECT "+infoColumns+" FROM ledger WHERE substr(origin, 1, ?) = ? AND charter = ? ORDER BY generation DESC, size DESC, origin LIMIT 1",
-		len(prefix), prefix, cfg.Charter[:]).Scan)
+	i, err := scanInfo(q.QueryRow("SELECT "+infoColumns+" FROM ledger WHERE "+ofAuthor+" ORDER BY generation DESC, size DESC, origin LIMIT 1", cfg.args()...).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	return &i, err
+}
+
+// incarnations are all of these, the oldest first.
+func incarnations(q querier, cfg AuthorConfig) (all []Info, err error) {
+	rows, err := q.Query("SELECT "+infoColumns+" FROM ledger WHERE "+ofAuthor+" ORDER BY generation, size, origin", cfg.args()...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		i, err := scanInfo(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, i)
+	}
+	return all, rows.Err()
+}
+
+// ofAuthor takes the values of args.
+const ofAuthor = "substr(origin, 1, ?) = ? AND charter = ? AND size > 0"
+
+func (cfg AuthorConfig) args() []any {
+	prefix := cfg.origin().String()
+	prefix = prefix[:len(prefix)-2*len(ledger.Incarnation{})]
+	return []any{len(prefix), prefix, cfg.Charter[:]}
 }
 
 // origin lacks the incarnation.
@@ -155,7 +182,7 @@ type record struct {
 // accept checks what can be known of a draft before its turn comes.
 func accept(log ledger.LogKind, d Draft) (record, error) {
 	switch kind := d.Body.Kind(); {
-	case kind == ledger.KindBegin || kind == ledger.KindDropped:
+	case kind.IsRecord():
 		return record{}, fmt.Errorf("%w: the author writes %v by itself", ledger.ErrWrongLog, kind)
 	case !kind.In(log):
 		return record{}, fmt.Errorf("%w: %v in a %s ledger", ledger.ErrWrongLog, kind, log)
@@ -169,7 +196,7 @@ func newRecord(d Draft) (record, error) {
 }
 
 // Drop drops the bodies of entries first to last, both included, and records
-// it, at once; only the records of earlier drops stay. The bytes are overwritten
+// it, at once; only records (ledger.Kind.IsRecord) stay. The bytes are overwritten
 // in the file too, as soon as no reader holds them.
 func (a *Author) Drop(first, last int64, why string) error {
 	a.mu.Lock()
@@ -177,16 +204,7 @@ func (a *Author) Drop(first, last int64, why string) error {
 	if last >= a.info.Tree.Size() {
 		return fmt.Errorf("%w: entries %d to %d of %d", ErrNotFound, first, last, a.info.Tree.Size())
 	}
-	r, err := newRecord(Draft{&ledger.Dropped{First: first, Last: last, Why: why}, a.cfg.Now()})
-	if err != nil {
-		return err
-	}
-	if err := a.append(&group{given: []record{r}}); err != nil {
-		return err
-	}
-	// The write-ahead log still holds the pages as they were.
-	_, err = a.store.write.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
-	return err
+	return a.letGo(&ledger.Dropped{First: first, Last: last, Why: why})
 }
 
 // Refresh signs the head anew, so that it says the ledger had nothing newer at
@@ -239,8 +257,8 @@ func (a *Author) persist(g *group) error {
 				return err
 			}
 		}
-		w := writer{tx, next.id}
-		if err := w.advance(a.info.Size, next.Tree, next.Head, int64(next.Time)); err != nil {
+		w := writer{tx, next.id, next.Origin}
+		if err := w.advance(true, a.info.Size, next.Tree, next.Head, int64(next.Time)); err != nil {
 			return err
 		}
 		if err := g.write(w); err != nil {

@@ -40,17 +40,19 @@ func rival(t *testing.T, from *Store, a *Author, parting, size int64) *Store {
 		t.Fatal(err)
 	}
 	err = s.inTx(func(tx txn) error {
-		row, err := newLedger(tx, head)
+		w, err := newTaker(tx, head)
 		if err != nil {
 			return err
 		}
-		w := taker{writer: writer{tx: tx, id: row.id}, log: i.Origin.Kind}
-		for _, e := range entries {
-			if err := w.append(&e); err != nil {
-				return err
-			}
+		run, err := ledger.Continue(i.Origin.Kind, w.tree, entries)
+		if err != nil {
+			return err
 		}
-		return w.finish(head, testTime)
+		if err := w.take(run); err != nil {
+			return err
+		}
+		_, err = w.whole(head, testTime)
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ type group struct {
 	begin  []record // of a new incarnation: its Begin
 	salts  []byte
 	rows   rows
-	nodes  []node
+	nodes  []ledger.Node
 	after  basis
 }
 
@@ -43,17 +43,6 @@ func (g *group) reset() {
 	clear(g.given)
 	*g = group{given: g.given[:0], salts: g.salts[:0], rows: g.rows[:0], nodes: g.nodes[:0]}
 }
-
-// node is the root of a complete subtree.
-type node struct {
-	level int
-	n     int64
-	hash  tlog.Hash
-}
-
-// stored tells which levels of a tree are: every one that a tile begins with,
-// but the leaves, which stand in the entries.
-func stored(level int) bool { return level > 0 && level%ledger.TileHeight == 0 }
 
 // first is the index of the first record that was given.
 func (g *group) first() int64 { return g.after.tree.Size() - int64(len(g.given)) }
@@ -77,8 +66,8 @@ func (a *Author) seal(g *group, on basis) error {
 	}
 	g.rows, g.nodes = g.rows[:0], g.nodes[:0]
 	keep := func(level int, n int64, h tlog.Hash) {
-		if stored(level) {
-			g.nodes = append(g.nodes, node{level, n, h})
+		if level > 0 && level%ledger.TileHeight == 0 {
+			g.nodes = append(g.nodes, ledger.Node{Level: level, N: n, Hash: h})
 		}
 	}
 	tree, salts := on.tree, g.salts

@@ -6,8 +6,6 @@ import (
 	"iter"
 	"math"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"tombolo/sync/ledger"
 )
 
@@ -37,8 +35,11 @@ type Ingested struct {
 // before it is stored. Chunks that are held already may be left out. seen is
 // the time now in Unix seconds. All of it is stored, durably, or nothing.
 //
+// What [Store.Extend] kept beside the ledger is forgotten when the head brings more.
+//
 // Errors: *ledger.At for a chunk or an entry that does not verify, a withheld
-// body included; ErrGap; *ForkError; ledger.ErrBegin for an empty ledger.
+// body and an untrue snapshot included; ErrGap; *ForkError; ledger.ErrBegin for an
+// empty ledger.
 func (s *Store) Ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chunk, error]) (Ingested, error) {
 	return s.ingest(head, seen, chunks, false)
 }
@@ -61,39 +62,47 @@ func (s *Store) ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 				return err
 			}
 		}
-		held, err := info(tx, head.Origin)
-		if errors.Is(err, ErrNoLedger) {
-			held, err = newLedger(tx, head)
-		}
+		t, err := newTaker(tx, head)
 		if err != nil {
 			return err
 		}
-		t := taker{writer: writer{tx: tx, id: held.id}, log: head.Origin.Kind, held: held.Tree.Size(), tree: held.Tree}
+		held := t.held
+		// What is kept beside was given by somebody else, who may have withheld bodies.
+		if t.beside && head.Size > held.Size {
+			if err := forgetBeside(tx, head.Origin); err != nil {
+				return err
+			}
+			if t, err = newTaker(tx, head); err != nil {
+				return err
+			}
+		}
+		t.tree, t.missing = held.Tree, 0
 		for c, err := range chunks {
 			if err != nil {
 				return err
 			}
-			if err := t.take(head, c); err != nil {
+			if err := t.chunk(head, c); err != nil {
 				return err
 			}
 		}
 		if t.tree.Size() < head.Size {
 			return fmt.Errorf("%w: %d entries are held, the next chunk was not given", ErrGap, t.tree.Size())
 		}
-		if ok, err := t.agrees(held, head); err != nil {
+		ok := head.Root == t.tree.Root()
+		if head.Size < t.tree.Size() {
+			ok, err = agrees(reader{q: tx, info: held}, held, head)
+		}
+		if err != nil {
 			return err
-		} else if !ok {
+		}
+		if !ok {
 			return &ForkError{held.Head, head}
 		}
-		if err := t.missing.Check(); err != nil {
-			return err
-		}
 		in.Added = t.tree.Size() - held.Tree.Size()
-		in.Fresh = head.Size > held.Size || head.Size == held.Size && newer(head, held, seen)
-		if !in.Fresh {
-			return nil
+		if head.Size >= held.Size {
+			in.Fresh, err = t.whole(head, seen)
 		}
-		return t.finish(head, seen)
+		return err
 	})
 	if err != nil {
 		return Ingested{Origin: head.Origin}, err
@@ -105,6 +114,8 @@ func forget(tx txn, o ledger.Origin) error {
 	for _, query := range []string{
 		"DELETE FROM entry WHERE ledger = (SELECT id FROM ledger WHERE origin = ?)",
 		"DELETE FROM node WHERE ledger = (SELECT id FROM ledger WHERE origin = ?)",
+		"DELETE FROM due WHERE ledger = (SELECT id FROM ledger WHERE origin = ?)",
+		"DELETE FROM partial WHERE ledger = (SELECT id FROM ledger WHERE origin = ?)",
 		"DELETE FROM ledger WHERE origin = ?",
 	} {
 		if _, err := tx.Exec(query, o.String()); err != nil {
@@ -138,105 +149,18 @@ func newer(head ledger.Head, held Info, seen int64) bool {
 	return offered > have
 }
 
-// newLedger makes the row of a ledger whose entries follow.
-func newLedger(tx txn, head ledger.Head) (Info, error) {
-	r, err := tx.Exec("INSERT INTO ledger (origin, author, charter, generation, size, tree, note, fresh, seen) VALUES (?, ?, x'', 0, 0, x'', x'', 0, 0)",
-		head.Origin.String(), []byte(head.Author))
-	if err != nil {
-		return Info{}, err
-	}
-	id, err := r.LastInsertId()
-	return Info{id: id}, err
-}
-
-// taker appends entries to a ledger that somebody else wrote.
-type taker struct {
-	writer
-	log     ledger.LogKind
-	held    int64 // entries before
-	tree    ledger.Tree
-	missing ledger.Missing
-	rows    rows // of entries that were not inserted yet
-}
-
-// take checks a chunk against the head and stores the entries that are not
-// held yet. Whether those that are held are the same, the root says in the end.
-func (t *taker) take(head ledger.Head, c ledger.Chunk) error {
+// chunk checks a chunk against the head and stores the entries that are not held
+// yet. Whether those that are held are the same, the root says in the end.
+func (t *taker) chunk(head ledger.Head, c ledger.Chunk) error {
 	if err := ledger.CheckChunk(head.Checkpoint, c); err != nil {
 		return err
 	}
 	if c.Start > t.tree.Size() {
 		return fmt.Errorf("%w: entries %d to %d", ErrGap, t.tree.Size(), c.Start-1)
 	}
-	fresh := c.Entries[min(t.tree.Size()-c.Start, int64(len(c.Entries))):]
-	for i := range fresh {
-		if err := t.append(&fresh[i]); err != nil {
-			return err
-		}
-	}
-	return t.flush() // then the chunk is its giver's again
-}
-
-func (t *taker) flush() error {
-	r := t.rows
-	t.rows = t.rows[:0]
-	return t.insert(r)
-}
-
-// append checks the next entry and stores it, with the nodes that it completes.
-func (t *taker) append(e *ledger.Entry) error {
-	index := t.tree.Size()
-	_, body, err := e.Open(t.log, index)
+	run, err := ledger.Continue(t.origin.Kind, t.tree, c.Entries[min(t.tree.Size()-c.Start, int64(len(c.Entries))):])
 	if err != nil {
-		return &ledger.At{First: index, Last: index, Err: err}
-	}
-	t.missing.Take(index, *e, body)
-	if e.Dropped() {
-		t.rows.add(index, e.Leaf, nil, nil, nil)
-	} else {
-		t.rows.add(index, e.Leaf, e.Salt[:], e.Time, e.Body)
-	}
-	switch body.(type) {
-	case *ledger.Begin, *ledger.Dropped:
-		if err := t.flush(); err != nil {
-			return err
-		}
-		if err := t.obey(body); err != nil {
-			return err
-		}
-	}
-	t.tree.Append(e.Leaf, func(level int, n int64, h tlog.Hash) {
-		if stored(level) && err == nil {
-			err = t.node(node{level, n, h})
-		}
-	})
-	return err
-}
-
-func (t *taker) finish(head ledger.Head, seen int64) error {
-	if err := t.flush(); err != nil {
 		return err
 	}
-	return t.advance(t.held, t.tree, head, seen)
-}
-
-// agrees reports whether head's root is that of the first head.Size entries.
-func (t *taker) agrees(held Info, head ledger.Head) (bool, error) {
-	if head.Size == t.tree.Size() {
-		return head.Root == t.tree.Root(), nil
-	}
-	hashes := ledger.Hashes(reader{t.tx, held})
-	root, err := tlog.TreeHash(head.Size, hashes)
-	if err != nil || root == head.Root {
-		return err == nil, err
-	}
-	// Nobody is accused on the word of a damaged file.
-	proof, err := tlog.ProveTree(held.Size, head.Size, hashes)
-	if err == nil {
-		err = tlog.CheckTree(proof, held.Size, held.Root, head.Size, root)
-	}
-	if err != nil {
-		return false, fmt.Errorf("%w: %v: %w", ErrDamaged, held.Origin, err)
-	}
-	return false, nil
+	return t.take(run)
 }

@@ -30,6 +30,9 @@ type JournalConfig struct {
 	// Trouble is told of a commit that failed, once, and of the first that
 	// succeeded again with a nil error. It must not block.
 	Trouble func(error)
+	// Committed is told after each commit that succeeded; it must not block. It
+	// may be nil.
+	Committed func()
 }
 
 // Journal gathers records from whoever must not wait and appends them in
@@ -75,6 +78,13 @@ func (j *Journal) Head() (h ledger.Head) {
 		h = a.Head()
 	}
 	return h
+}
+
+// Waiting is how many records are not durable yet.
+func (j *Journal) Waiting() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.queue.len()
 }
 
 // Record queues a record and returns at once. The body belongs to the journal
@@ -207,6 +217,9 @@ func (j *Journal) Flush() error {
 		if err != nil {
 			j.rouse() // to try again
 			return err
+		}
+		if j.cfg.Committed != nil {
+			j.cfg.Committed()
 		}
 	}
 }

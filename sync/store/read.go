@@ -58,7 +58,7 @@ func scanInfo(scan func(...any) error) (i Info, err error) {
 // Ledgers lists every ledger that can be read, by origin. The error names those
 // that cannot, each of which is ErrDamaged.
 func (s *Store) Ledgers() (all []Info, err error) {
-	rows, err := s.read.Query("SELECT " + infoColumns + " FROM ledger ORDER BY origin")
+	rows, err := s.read.Query("SELECT " + infoColumns + " FROM ledger WHERE size > 0 ORDER BY origin")
 	if err != nil {
 		return nil, err
 	}
@@ -78,20 +78,21 @@ func (s *Store) Ledgers() (all []Info, err error) {
 func (s *Store) Ledger(o ledger.Origin) (Info, error) { return info(s.read, o) }
 
 func info(q querier, o ledger.Origin) (Info, error) {
-	i, err := scanInfo(q.QueryRow("SELECT "+infoColumns+" FROM ledger WHERE origin = ?", o.String()).Scan)
+	i, err := scanInfo(q.QueryRow("SELECT "+infoColumns+" FROM ledger WHERE origin = ? AND size > 0", o.String()).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("%w: %v", ErrNoLedger, o)
 	}
 	return i, err
 }
 
-// Entries yields entries lo to hi-1 in order, up to the end of what is held.
-// It stops after an error.
+// Entries yields entries lo to hi-1 in order, up to the end of what was held when i
+// was read. It stops after an error.
 func (s *Store) Entries(i Info, lo, hi int64) iter.Seq2[ledger.Entry, error] {
+	hi = min(hi, i.Size)
 	return func(yield func(ledger.Entry, error) bool) {
-		for lo < hi {
+		for lo := lo; lo < hi; {
 			// Pages, so that a slow reader keeps no transaction open.
-			page, err := s.page(i.id, lo, min(hi, lo+ledger.ChunkSize))
+			page, err := page(s.read, i.id, lo, min(hi, lo+ledger.ChunkSize))
 			if err != nil {
 				yield(ledger.Entry{}, err)
 				return
@@ -109,46 +110,58 @@ func (s *Store) Entries(i Info, lo, hi int64) iter.Seq2[ledger.Entry, error] {
 	}
 }
 
-func (s *Store) page(id, lo, hi int64) ([]ledger.Entry, error) {
-	rows, err := s.read.Query("SELECT idx, leaf, salt, time, body FROM entry WHERE ledger = ? AND idx >= ? AND idx < ? ORDER BY idx", id, lo, hi)
+// page reads entries lo to hi-1, as many of them as there are.
+func page(q querier, id, lo, hi int64) (out []ledger.Entry, err error) {
+	err = scanEntries(q, id, lo, hi, func(e ledger.Entry) (more bool, err error) {
+		out = append(out, e)
+		return true, nil
+	})
+	return out, err
+}
+
+// scanEntries gives entries from lo to hi-1 to take for as long as it wants more.
+func scanEntries(q querier, id, lo, hi int64, take func(ledger.Entry) (more bool, err error)) error {
+	rows, err := q.Query("SELECT idx, leaf, salt, time, body FROM entry WHERE ledger = ? AND idx >= ? AND idx < ? ORDER BY idx", id, lo, hi)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	var out []ledger.Entry
-	for rows.Next() {
+	for next := lo; rows.Next(); next++ {
 		var e ledger.Entry
 		var idx int64
 		var salt []byte
 		var time sql.NullInt64
 		if err := rows.Scan(&idx, &e.Leaf, &salt, &time, &e.Body); err != nil {
-			return nil, err
+			return err
 		}
-		if idx != lo+int64(len(out)) {
-			return nil, &ledger.At{First: lo + int64(len(out)), Last: idx - 1, Err: ledger.ErrTruncated}
+		if idx != next {
+			return &ledger.At{First: next, Last: idx - 1, Err: ledger.ErrTruncated}
 		}
 		if copy(e.Salt[:], salt) != len(salt) || (salt != nil && len(salt) != len(e.Salt)) {
-			return nil, &ledger.At{First: idx, Last: idx, Err: fmt.Errorf("%w: a salt of %d bytes", ledger.ErrCommitment, len(salt))}
+			return &ledger.At{First: idx, Last: idx, Err: fmt.Errorf("%w: a salt of %d bytes", ledger.ErrCommitment, len(salt))}
 		}
 		e.Time = time.Int64
-		out = append(out, e)
+		if more, err := take(e); !more || err != nil {
+			return err
+		}
 	}
-	return out, rows.Err()
+	return rows.Err()
 }
 
 // Chunks yields every chunk of the held ledger from the one that holds entry
 // from, each with its proof against the held head.
 func (s *Store) Chunks(i Info, from int64) iter.Seq2[ledger.Chunk, error] {
 	return func(yield func(ledger.Chunk, error) bool) {
+		r := s.nearReader(i)
 		for start := from - from%ledger.ChunkSize; start < i.Size; start += ledger.ChunkSize {
 			c := ledger.Chunk{Start: start}
 			end := ledger.ChunkEnd(start, i.Size)
 			var err error
-			if c.Entries, err = s.page(i.id, start, end); err == nil && int64(len(c.Entries)) != end-start {
+			if c.Entries, err = page(s.read, i.id, start, end); err == nil && int64(len(c.Entries)) != end-start {
 				err = &ledger.At{First: start + int64(len(c.Entries)), Last: end - 1, Err: ledger.ErrTruncated}
 			}
 			if err == nil {
-				c.Proof, err = ledger.ProveChunk(s.Reader(i), start, i.Size)
+				c.Proof, err = ledger.ProveChunk(r, start, i.Size)
 			}
 			if !yield(c, err) || err != nil {
 				return
@@ -159,6 +172,54 @@ func (s *Store) Chunks(i Info, from int64) iter.Seq2[ledger.Chunk, error] {
 
 // Reader is the stored tree of a ledger as it was when i was read.
 func (s *Store) Reader(i Info) ledger.Reader { return reader{s.read, i} }
+
+// nearReader is a Reader for one goroutine, which makes many proofs: a node is
+// read with those beside it, which are mostly asked for next.
+func (s *Store) nearReader(i Info) ledger.Reader {
+	return &nearReader{reader: reader{s.read, i}, near: map[[2]int64][]tlog.Hash{}}
+}
+
+type nearReader struct {
+	reader
+	near map[[2]int64][]tlog.Hash // by level and number of the tile
+}
+
+func (r *nearReader) Node(level int, n int64) (tlog.Hash, error) {
+	const width = ledger.ChunkSize
+	tile := [2]int64{int64(level), n / width}
+	hashes, ok := r.near[tile]
+	if !ok {
+		var err error
+		if hashes, err = r.nodes(level, tile[1]*width, (tile[1]+1)*width); err != nil {
+			return tlog.Hash{}, err
+		}
+		r.near[tile] = hashes
+	}
+	if n%width >= int64(len(hashes)) {
+		return tlog.Hash{}, fmt.Errorf("%w: no node %d at level %d of %v", ErrDamaged, n, level, r.info.Origin)
+	}
+	return hashes[n%width], nil
+}
+
+func (r reader) nodes(level int, lo, hi int64) (out []tlog.Hash, err error) {
+	rows, err := r.q.Query("SELECT n, hash FROM node WHERE ledger = ? AND level = ? AND n >= ? AND n < ? ORDER BY n", r.info.id, level, lo, hi)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n int64
+		var b []byte
+		if err := rows.Scan(&n, &b); err != nil {
+			return nil, err
+		}
+		if n != lo+int64(len(out)) || len(b) != tlog.HashSize {
+			return nil, fmt.Errorf("%w: nodes of %v at level %d around %d", ErrDamaged, r.info.Origin, level, n)
+		}
+		out = append(out, tlog.Hash(b))
+	}
+	return out, rows.Err()
+}
 
 type reader struct {
 	q    querier

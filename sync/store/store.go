@@ -2,7 +2,8 @@
 // entries, the tree's nodes, evidence of forks, and what the folder is pinned
 // to. A gateway, a steward's folder and a hub all use it.
 //
-// [Open] a file, [Store.Ingest] what others wrote, [Store.OpenAuthor] to write
+// [Open] a file, [Store.Ingest] what others wrote and brought whole, as on a stick,
+// [Store.Extend] by what of it comes over a wire, [Store.OpenAuthor] to write
 // oneself. [Journal] groups many small appends into one durable commit, and
 // seals the next group while the last is on its way to the disk. The store
 // verifies whatever it takes in; it judges nobody's right to write: that is the
@@ -25,10 +26,15 @@ import (
 	"syscall"
 )
 
-//go:embed schema.sql
-var schema string
+// The schemas, each on top of the one before.
+var (
+	//go:embed schema.sql
+	schema1 string
+	//go:embed schema2.sql
+	schema2 string
+)
 
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Errors of the store.
 var (
@@ -57,7 +63,7 @@ func Open(path string) (*Store, error) {
 		return nil, fmt.Errorf("open the ledgers: %w", err)
 	}
 	s := newStore(abs)
-	if err := Migrate(s.write, schemaVersion, schema); err != nil {
+	if err := Migrate(s.write, schemaVersion, schema1, schema2); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", abs, err), s.Close())
 	}
 	return s, nil

@@ -22,7 +22,7 @@ func TestOpenMigrates(t *testing.T) {
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", fi.Mode(), err)
 	}
-	for pragma, want := range map[string]string{"user_version": "1", "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1"} {
+	for pragma, want := range map[string]string{"user_version": "2", "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1"} {
 		for _, db := range []interface {
 			querier
 		}{s.read, s.write} {
@@ -42,13 +42,13 @@ func TestOpenMigrates(t *testing.T) {
 	if v, err := s.Pinned("node"); err != nil || !bytes.Equal(v, []byte{1}) {
 		t.Error(v, err)
 	}
-	for _, version := range []string{"2", "99", "-1"} {
+	for _, version := range []string{"3", "99", "-1"} {
 		change(t, s, "PRAGMA user_version = "+version)
 		if _, err := Open(path); !errors.Is(err, ErrNewer) {
 			t.Errorf("schema %s: %v", version, err)
 		}
 	}
-	change(t, s, "PRAGMA user_version = 1")
+	change(t, s, "PRAGMA user_version = 2")
 	if v, err := s.Pinned("node"); err != nil || !bytes.Equal(v, []byte{1}) {
 		t.Error("refusing changed something:", v, err)
 	}

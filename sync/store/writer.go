@@ -120,8 +120,9 @@ func (r *rows) value(v driver.Value) {
 
 // writer stores one ledger's next entries within a transaction.
 type writer struct {
-	tx txn
-	id int64
+	tx     txn
+	id     int64
+	origin ledger.Origin
 }
 
 func (w *writer) insert(r rows) error {
@@ -137,34 +138,75 @@ func (w *writer) insert(r rows) error {
 	})
 }
 
-// obey does what an entry that was inserted says about its own ledger.
+// notRecord tells entries from records (ledger.Kind.IsRecord), which stay when
+// other bodies go: without them what they cover would count as withheld. The
+// literals are how their leaves begin.
+const notRecord = "substr(leaf, 1, 3) NOT IN (x'840101', x'840102') AND substr(leaf, 1, 4) NOT IN (x'84011818', x'84011850')"
+
+// obey does what a record that was inserted says.
 func (w *writer) obey(body ledger.Body) (err error) {
 	switch b := body.(type) {
 	case *ledger.Begin:
 		_, err = w.tx.Exec("UPDATE ledger SET charter = ?, generation = ? WHERE id = ?", b.Charter[:], int64(b.Generation), w.id)
 	case *ledger.Dropped:
-		// The record of a drop stays: without it what it covers would count as
-		// withheld. x'840102' is how the leaf of a Dropped entry begins.
-		_, err = w.tx.Exec("UPDATE entry SET salt = NULL, time = NULL, body = NULL WHERE ledger = ? AND idx BETWEEN ? AND ? AND substr(leaf, 1, 3) <> x'840102'",
-			w.id, b.First, b.Last)
+		err = w.drop(b.First, b.Last)
+	case *ledger.Snapshot:
+		for first, last := range b.Runs() {
+			if err := w.drop(first, last); err != nil {
+				return err
+			}
+		}
+	case *ledger.Expired:
+		o := w.origin
+		if o.Incarnation = b.Incarnation; o == w.origin {
+			return nil // a Dropped would be the word for it
+		}
+		if _, err := w.tx.values("INSERT INTO expired VALUES (?1, ?2) ON CONFLICT DO UPDATE SET before = max(before, ?2)", o.String(), b.Before); err != nil {
+			return err
+		}
+		err = w.expire(o)
 	}
 	return err
 }
 
+// drop lets go of the bodies of entries first to last.
+func (w *writer) drop(first, last int64) error {
+	_, err := w.tx.values("UPDATE entry SET salt = NULL, time = NULL, body = NULL WHERE ledger = ? AND idx BETWEEN ? AND ? AND body IS NOT NULL AND "+notRecord,
+		w.id, first, last)
+	return err
+}
+
+// expire lets go of what its author let go of an earlier incarnation.
+func (w *writer) expire(o ledger.Origin) error {
+	_, err := w.tx.values(`UPDATE entry SET salt = NULL, time = NULL, body = NULL
+		WHERE ledger = (SELECT id FROM ledger WHERE origin = ?1) AND idx >= 1 AND idx < (SELECT before FROM expired WHERE origin = ?1) AND body IS NOT NULL`,
+		o.String())
+	return err
+}
+
+func expiredBefore(q querier, o ledger.Origin) (before int64, err error) {
+	err = q.QueryRow("SELECT ifnull((SELECT before FROM expired WHERE origin = ?), 0)", o.String()).Scan(&before)
+	return before, err
+}
+
 // node stores a node at a level that is stored.
-func (w *writer) node(n node) error {
-	_, err := w.tx.values("INSERT INTO node VALUES (?, ?, ?, ?)", w.id, int64(n.level), n.n, n.hash[:])
+func (w *writer) node(n ledger.Node) error {
+	_, err := w.tx.values("INSERT INTO node VALUES (?, ?, ?, ?)", w.id, int64(n.Level), n.N, n.Hash[:])
 	return err
 }
 
 // advance makes head the ledger's head, if it has so many entries now; otherwise
-// it returns ErrOtherAuthor.
-func (w *writer) advance(from int64, tree ledger.Tree, head ledger.Head, seen int64) error {
+// it returns ErrOtherAuthor, as it does where none may stand beside and some do.
+func (w *writer) advance(alone bool, from int64, tree ledger.Tree, head ledger.Head, seen int64) error {
 	state, err := tree.MarshalBinary()
 	if err != nil {
 		return err
 	}
-	r, err := w.tx.values("UPDATE ledger SET size = ?, tree = ?, note = ?, fresh = ?, seen = ? WHERE id = ? AND size = ?",
+	query := "UPDATE ledger SET size = ?, tree = ?, note = ?, fresh = ?, seen = ? WHERE id = ? AND size = ?"
+	if alone {
+		query += " AND NOT EXISTS (SELECT 1 FROM partial WHERE ledger = id)"
+	}
+	r, err := w.tx.values(query,
 		tree.Size(), state, head.Note, int64(head.Fresh()), seen, w.id, from)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 
@@ -18,6 +19,7 @@ var writing = map[ledger.LogKind]struct {
 }{
 	ledger.CommunityLog: {IssuerKey, ledger.Issuer},
 	ledger.NodeLog:      {StewardKey, ledger.Steward},
+	ledger.DirectoryLog: {StewardKey, ledger.Steward},
 	ledger.DoorLog:      {SigningKey, ""},
 }
 
@@ -27,6 +29,39 @@ func (f *Folder) belongs(kind ledger.LogKind) (ledger.Charters, error) {
 		return f.Community()
 	}
 	return f.Node()
+}
+
+// chainOf is the chain of charters that a ledger of somebody's begins with. The
+// directories of the community's other nodes count by their own.
+func (f *Folder) chainOf(o ledger.Origin) (ledger.Charters, error) {
+	own, err := f.belongs(o.Kind)
+	if o.Kind != ledger.DirectoryLog {
+		return own, err
+	}
+	if err != nil && !errors.Is(err, ErrNoNode) {
+		return own, err
+	}
+	if own.Len() > 0 {
+		if _, ok := author(own, ledger.Steward, o.Author); ok {
+			return own, nil
+		}
+	}
+	ids, err := f.store.CharterIDs()
+	if err != nil {
+		return own, err
+	}
+	for _, id := range ids {
+		chain, err := f.store.Charters(id)
+		if err != nil {
+			return own, err
+		}
+		if c := chain.Latest(); c.Kind == ledger.NodeCharter && c.Community == o.Community {
+			if _, ok := author(chain, ledger.Steward, o.Author); ok {
+				return chain, nil
+			}
+		}
+	}
+	return own, fmt.Errorf("%w: no node's charter that is held names a steward %v", ErrNobody, o.Author)
 }
 
 // Author prepares to write this folder's own ledger of a kind. It returns

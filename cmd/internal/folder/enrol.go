@@ -19,12 +19,30 @@ var ErrNotEnrolled = errors.New("the approval does not enrol this gateway")
 // name that the steward gave. Errors: [ErrNotEnrolled], [ErrPinned], [ErrNoKey]
 // and those of Import.
 func (f *Folder) Enrol(approval io.ReadSeeker) (name string, err error) {
+	return f.enrol(approval, func(ledger.CharterID, ledger.CharterID) error { return nil })
+}
+
+// EnrolBy is Enrol of an approval that somebody stands for: it pins the charters
+// that they named, or nothing.
+func (f *Folder) EnrolBy(community, node ledger.CharterID, approval io.ReadSeeker) (name string, err error) {
+	return f.enrol(approval, func(c, n ledger.CharterID) error {
+		if c != community || n != node {
+			return fmt.Errorf("%w: its charters are not those that the steward's tool named", ErrNotEnrolled)
+		}
+		return nil
+	})
+}
+
+func (f *Folder) enrol(approval io.ReadSeeker, wanted func(community, node ledger.CharterID) error) (name string, err error) {
 	keys, err := f.GatewayKeys()
 	if err != nil {
 		return "", err
 	}
 	name, community, node, err := f.rehearse(approval, keys)
 	if err != nil {
+		return "", err
+	}
+	if err := wanted(community, node); err != nil {
 		return "", err
 	}
 	for _, p := range []struct {
@@ -45,7 +63,7 @@ func (f *Folder) Enrol(approval io.ReadSeeker) (name string, err error) {
 	if _, err := approval.Seek(0, io.SeekStart); err != nil {
 		return "", err
 	}
-	report, err := f.Import(approval, true, nil)
+	report, err := f.Import(approval, PinBoth, nil)
 	if err != nil {
 		return "", err
 	}
@@ -71,7 +89,7 @@ func (f *Folder) rehearse(approval io.ReadSeeker, keys ledger.GatewayKeys) (name
 	}
 	defer temp.Close()
 	temp.Now = f.Now
-	if _, err := temp.Import(approval, true, nil); err != nil {
+	if _, err := temp.Import(approval, PinBoth, nil); err != nil {
 		return "", community, node, err
 	}
 	if community, err = temp.CommunityID(); err != nil {

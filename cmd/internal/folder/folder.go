@@ -28,9 +28,10 @@ type Folder struct {
 	// whoever needs another sets it before anything else.
 	Now func() time.Time
 
-	dir   string
-	store *store.Store
-	links links
+	dir    string
+	store  *store.Store
+	links  links
+	rights enrolments
 }
 
 const ledgersFile = "ledgers.db"

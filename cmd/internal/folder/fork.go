@@ -128,7 +128,7 @@ func (im *importer) rebuild(r io.ReadSeeker, n int, head ledger.Head, into *stor
 		}
 		if n--; n < 0 {
 			again.next()
-			chain, err := im.f.belongs(head.Origin.Kind)
+			chain, err := im.f.chainOf(head.Origin)
 			if err != nil {
 				return err
 			}

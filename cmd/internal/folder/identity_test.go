@@ -154,7 +154,7 @@ func TestIdentity(t *testing.T) {
 
 	// Removed, its doors go on, and so does what phones are shown.
 	write(t, f, ledger.NodeLog, &ledger.GatewayRemoved{Gateway: "gw1", Signing: must(g.Public(SigningKey)), Why: "moved"})
-	if _, err := g.Import(bytes.NewReader(export(t, f, ledger.CommunityLog, ledger.NodeLog)), true, nil); err != nil {
+	if _, err := g.Import(bytes.NewReader(export(t, f, ledger.CommunityLog, ledger.NodeLog)), PinBoth, nil); err != nil {
 		t.Fatal(err)
 	}
 	if again := proves(t, g); again != first {

@@ -22,6 +22,10 @@ var (
 	ErrCharters = errors.New("more charters than any bundle needs")
 )
 
+// PinBoth are the charters that a folder can be pinned to, in the order in which
+// it is.
+var PinBoth = []ledger.CharterKind{ledger.CommunityCharter, ledger.NodeCharter}
+
 // maxCharters bounds the charters of a bundle.
 const maxCharters = 4096
 
@@ -65,15 +69,15 @@ func (r ImportReport) Refused() bool {
 }
 
 // Import takes in a bundle: charters of the pinned chains, and ledgers that they
-// vouch for. With pin, a folder that has no community or no node yet is pinned
-// to those in the bundle. Each ledger is taken in whole or not at all, and one
+// vouch for. A folder that has no community or no node yet is pinned to those in
+// the bundle, as far as pin names them. Each ledger is taken in whole or not at all, and one
 // that is refused does not stop the others: the report has its reason. The error
 // is about the file as a whole, or nothing pinned ([ErrUnpinned]); what the
 // report lists as taken in by then is stored.
 //
 // r is read once, and once more for each fork that has to be proved. Memory is
 // bounded by a chunk and the charters.
-func (f *Folder) Import(r io.ReadSeeker, pin bool, progress Progress) (ImportReport, error) {
+func (f *Folder) Import(r io.ReadSeeker, pin []ledger.CharterKind, progress Progress) (ImportReport, error) {
 	im := &importer{f: f, pin: pin, progress: progress, pinned: map[ledger.CharterID]bool{}}
 	if err := im.run(r); err != nil {
 		return im.report, err
@@ -93,7 +97,7 @@ func (f *Folder) Import(r io.ReadSeeker, pin bool, progress Progress) (ImportRep
 
 type importer struct {
 	f        *Folder
-	pin      bool
+	pin      []ledger.CharterKind
 	progress Progress
 	report   ImportReport
 
@@ -142,7 +146,7 @@ func (im *importer) run(r io.Reader) error {
 func (im *importer) charters() error {
 	signed := im.pending
 	im.pending = nil
-	if im.pin {
+	if len(im.pin) > 0 {
 		if err := im.pinAll(signed); err != nil {
 			return err
 		}
@@ -165,7 +169,8 @@ func (im *importer) charters() error {
 		}
 		id := ledger.CharterID(s.Hash())
 		in := CharterImport{Kind: c.Kind, Slug: c.Slug, Version: c.Version, Pinned: im.pinned[id]}
-		if c.Version == 1 && id != community && id != node {
+		ours := c.Kind == ledger.NodeCharter && c.Community == community // another node of it: its directory is verified by it
+		if c.Version == 1 && id != community && id != node && !ours {
 			in.Refused = fmt.Errorf("charter of %s %q: %w", c.Kind, c.Slug, ErrForeign)
 		} else {
 			_, in.Added, in.Refused = im.f.store.AddCharter(s)
@@ -178,7 +183,7 @@ func (im *importer) charters() error {
 
 // pinAll pins the places that are free to the first charters among signed.
 func (im *importer) pinAll(signed []ledger.SignedCharter) error {
-	for _, kind := range []ledger.CharterKind{ledger.CommunityCharter, ledger.NodeCharter} {
+	for _, kind := range im.pin {
 		community, err := im.f.CommunityID()
 		if err != nil {
 			return err
@@ -230,7 +235,7 @@ func (im *importer) ledger(h ledger.BundleHead) (l LedgerImport) {
 		l.Refused = err
 		return l
 	}
-	chain, err := im.f.belongs(head.Origin.Kind)
+	chain, err := im.f.chainOf(head.Origin)
 	var counted ledger.Limit
 	if err == nil {
 		counted, err = im.f.mayGrow(head, chain)
@@ -260,7 +265,7 @@ func (f *Folder) vouched(o ledger.Origin) error {
 		return ErrForeign
 	}
 	if o.Kind != ledger.DoorLog {
-		chain, err := f.belongs(o.Kind)
+		chain, err := f.chainOf(o)
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 // carry takes what from exports to where it is imported, whole.
 func carry(t testing.TB, from, to *Folder, kinds ...ledger.LogKind) {
 	t.Helper()
-	report, err := to.Import(bytes.NewReader(export(t, from, kinds...)), false, nil)
+	report, err := to.Import(bytes.NewReader(export(t, from, kinds...)), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func carry(t testing.TB, from, to *Folder, kinds ...ledger.LogKind) {
 // take imports a file and returns what became of its ledgers.
 func take(t testing.TB, f *Folder, data []byte) []LedgerImport {
 	t.Helper()
-	report, err := f.Import(bytes.NewReader(data), false, nil)
+	report, err := f.Import(bytes.NewReader(data), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,10 +36,10 @@ func reader(t testing.TB, from *Folder) *Folder {
 	t.Helper()
 	f := open(t, t.TempDir())
 	data := export(t, from)
-	if _, err := f.Import(bytes.NewReader(data), false, nil); !errors.Is(err, ErrUnpinned) {
+	if _, err := f.Import(bytes.NewReader(data), nil, nil); !errors.Is(err, ErrUnpinned) {
 		t.Fatalf("without a pin: %v", err)
 	}
-	report, err := f.Import(bytes.NewReader(data), true, nil)
+	report, err := f.Import(bytes.NewReader(data), PinBoth, nil)
 	if err != nil || len(report.Charters) != 2 || !report.Charters[0].Pinned || !report.Charters[1].Pinned {
 		t.Fatalf("%+v, %v", report, err)
 	}
@@ -57,7 +57,7 @@ func TestImport(t *testing.T) {
 	write(t, f, ledger.CommunityLog, many...)
 	data := export(t, f, everything...)
 	calls := 0
-	report, err := to.Import(bytes.NewReader(data), false, func(o ledger.Origin, done, total int64) {
+	report, err := to.Import(bytes.NewReader(data), nil, func(o ledger.Origin, done, total int64) {
 		calls++
 		if done > total || done < 1 {
 			t.Errorf("%d of %d", done, total)
@@ -231,11 +231,11 @@ func TestImportBrokenFile(t *testing.T) {
 	data := export(t, f, ledger.CommunityLog, ledger.NodeLog)
 	to := reader(t, f)
 	for _, cut := range []int{0, 10, 100, len(data) / 2, len(data) - 1} {
-		if _, err := to.Import(bytes.NewReader(data[:cut]), false, nil); !errors.Is(err, ledger.ErrBundle) {
+		if _, err := to.Import(bytes.NewReader(data[:cut]), nil, nil); !errors.Is(err, ledger.ErrBundle) {
 			t.Errorf("cut at %d: %v", cut, err)
 		}
 	}
-	if _, err := to.Import(bytes.NewReader(append(bytes.Clone(data), 0)), false, nil); !errors.Is(err, ledger.ErrBundle) {
+	if _, err := to.Import(bytes.NewReader(append(bytes.Clone(data), 0)), nil, nil); !errors.Is(err, ledger.ErrBundle) {
 		t.Errorf("more behind its end: %v", err)
 	}
 }
@@ -245,13 +245,13 @@ func TestImportPins(t *testing.T) {
 	a, b := found(t, "isla"), found(t, "otra")
 	both := append(bytes.Clone(stripEnd(t, export(t, a))), export(t, b)[len("tombolo bundle v1\n"):]...)
 	f := open(t, t.TempDir())
-	if _, err := f.Import(bytes.NewReader(both), true, nil); !errors.Is(err, ErrPinWhat) {
+	if _, err := f.Import(bytes.NewReader(both), PinBoth, nil); !errors.Is(err, ErrPinWhat) {
 		t.Errorf("two communities: %v", err)
 	}
 	if id := must(f.CommunityID()); !id.IsZero() {
 		t.Error("it was pinned all the same")
 	}
-	report, err := a.Import(bytes.NewReader(export(t, b)), true, nil)
+	report, err := a.Import(bytes.NewReader(export(t, b)), PinBoth, nil)
 	if err != nil || len(report.Charters) != 2 || !errors.Is(report.Charters[0].Refused, ErrForeign) || !errors.Is(report.Charters[1].Refused, ErrForeign) {
 		t.Errorf("%+v, %v", report, err)
 	}

@@ -95,6 +95,7 @@ func Check(w *wiring.Wiring, now time.Time) []Finding {
 	case phones != nil:
 		f.add(Fault, "phones", "%v", phones)
 	}
+	f.network(w, now)
 	f.ports(w)
 	f.lines(w)
 	return f
@@ -150,7 +151,7 @@ func state(w *wiring.Wiring, now time.Time, more func(*folder.Folder)) (name str
 		return "", false, nil, err
 	}
 	more(f)
-	r, err := openRoster(f, silent)
+	r, err := openRoster(f, silent, nil)
 	if err != nil {
 		return name, fresh, nil, err
 	}

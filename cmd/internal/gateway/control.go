@@ -24,7 +24,7 @@ const (
 	ControlSocket = "control.sock"
 
 	maxRequest     = 1 << 10
-	maxAnswer      = 1 << 20
+	maxAnswer      = 8 << 20
 	requestPatient = 5 * time.Second
 	maxAsking      = 8 // at a time
 )
@@ -47,6 +47,7 @@ type Request struct {
 type reply struct {
 	Error   string       `json:"error,omitempty"`
 	Readers []OSDPReader `json:"readers"`
+	Status  *Status      `json:"status,omitempty"` // of DoStatus
 }
 
 // OSDPReader is an OSDP reader of the wiring, and how it is.
@@ -63,48 +64,52 @@ type OSDPReader struct {
 
 // Errors of [Ask].
 var (
-	ErrNoDaemon = errors.New("no tombolod runs there: start it (systemctl start tombolod), it talks to the readers")
+	ErrNoDaemon = errors.New("no tombolod runs there: start it (systemctl start tombolod), it talks to the readers and to others")
 	ErrDaemon   = errors.New("the daemon did not do it")
 )
 
 // Ask asks the daemon that runs on a folder and waits for its answer; it gives up
 // what it is doing when ctx ends. ErrNoDaemon says that none runs.
 func Ask(ctx context.Context, dir string, r Request) ([]OSDPReader, error) {
+	a, err := ask(ctx, dir, r)
+	return a.Readers, err
+}
+
+func ask(ctx context.Context, dir string, r Request) (a reply, err error) {
 	var dial net.Dialer
 	conn, err := dial.DialContext(ctx, "unix", filepath.Join(dir, ControlSocket))
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		if runs(dir) {
-			return nil, fmt.Errorf("the tombolod that runs on %s takes no questions: it began with a wiring file without OSDP readers, or its log says why", dir)
+			return a, fmt.Errorf("the tombolod that runs on %s takes no questions: its log says why", dir)
 		}
-		return nil, fmt.Errorf("%w (%s)", ErrNoDaemon, dir)
+		return a, fmt.Errorf("%w (%s)", ErrNoDaemon, dir)
 	case err != nil:
-		return nil, err
+		return a, err
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	line, err := json.Marshal(r)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
 	if _, err := conn.Write(append(line, '\n')); err != nil {
-		return nil, err
+		return a, err
 	}
 	line, err = readLine(conn, maxAnswer)
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return a, ctx.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the daemon ended before it answered: %w", err)
+		return a, fmt.Errorf("the daemon ended before it answered: %w", err)
 	}
-	var a reply
 	if err := decodeLine(line, &a); err != nil {
-		return nil, err
+		return a, err
 	}
 	if a.Error != "" {
-		return a.Readers, fmt.Errorf("%w: %s", ErrDaemon, a.Error)
+		return a, fmt.Errorf("%w: %s", ErrDaemon, a.Error)
 	}
-	return a.Readers, nil
+	return a, nil
 }
 
 // control answers until ctx ends. A socket that cannot be opened keeps no door
@@ -116,7 +121,7 @@ func (g *Gateway) control(ctx context.Context) error {
 		err = os.Chmod(path, 0o600)
 	}
 	if err != nil {
-		g.cfg.Log.Error("`tombolod osdp` cannot ask this daemon", "err", err)
+		g.cfg.Log.Error("commands cannot ask this daemon", "err", err)
 		return nil
 	}
 	defer context.AfterFunc(ctx, func() { l.Close() })()
@@ -128,7 +133,7 @@ func (g *Gateway) control(ctx context.Context) error {
 		conn, err := l.Accept()
 		if err != nil {
 			if ctx.Err() == nil {
-				g.cfg.Log.Error("`tombolod osdp` cannot ask this daemon any more", "err", err)
+				g.cfg.Log.Error("commands cannot ask this daemon any more", "err", err)
 			}
 			return nil
 		}
@@ -166,6 +171,9 @@ func (g *Gateway) answer(ctx context.Context, conn net.Conn) error {
 		a.Error = err.Error()
 	}
 	a.Readers = g.osdpReaders()
+	if a.Error == "" && asked(line) == DoStatus {
+		a.Status = g.status()
+	}
 	text, err := json.Marshal(a)
 	if err == nil {
 		_, err = conn.Write(append(text, '\n'))
@@ -178,12 +186,21 @@ func (g *Gateway) answer(ctx context.Context, conn net.Conn) error {
 // errRequest is what a request is refused for that no command sends.
 var errRequest = errors.New("the request is none")
 
+// asked is what a request asks for.
+func asked(line []byte) string {
+	var r Request
+	if decodeLine(line, &r) != nil {
+		return ""
+	}
+	return r.Do
+}
+
 func (g *Gateway) do(ctx context.Context, line []byte) error {
 	var r Request
 	if err := decodeLine(line, &r); err != nil {
 		return err
 	}
-	if r.Do == DoList {
+	if r.Do == DoList || r.Do == DoStatus {
 		return nil
 	}
 	b := g.board.buses[r.Place.Bus]

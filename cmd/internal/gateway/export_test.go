@@ -1,6 +1,9 @@
 package gateway
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Watch puts something around the store's watch; before Run.
 func (g *Gateway) Watch(around func(changed func() (bool, error)) func() (bool, error)) {
@@ -13,3 +16,24 @@ func (g *Gateway) Watch(around func(changed func() (bool, error)) func() (bool, 
 		return around(changed), nil
 	}
 }
+
+// CutBroker closes the gateway's broker as a crash does, and opens it again after
+// a while at the same place.
+func (g *Gateway) CutBroker(away func()) error {
+	g.net.closeBroker()
+	away()
+	_, err := g.net.openBroker()
+	return err
+}
+
+// MetricsAddress is where the figures are served, "" before that.
+func (g *Gateway) MetricsAddress() string {
+	at, _ := g.metricsAt.Load().(string)
+	return at
+}
+
+// StatusNow is what AskStatus answers.
+func (g *Gateway) StatusNow() *Status { return g.status() }
+
+// SetTrialTime shortens a new policy's trial; before Run.
+func (g *Gateway) SetTrialTime(d time.Duration) { g.trialTime = d }

@@ -58,7 +58,7 @@ func TestForkIsAnnounced(t *testing.T) {
 	convicted(issuer)
 	h.write(ledger.CommunityLog, &ledger.Suspend{Passport: 7, Why: "by whoever has the key"})
 	f := must(folder.Open(h.dir, false))
-	report := must(f.Import(bytes.NewReader(h.export().Bytes()), false, nil))
+	report := must(f.Import(bytes.NewReader(h.export().Bytes()), nil, nil))
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,38 @@
 // Readers (reader.go) know nothing of decisions: they tell [Doors] what they read.
 // What cannot be read, a card that is torn away among it, is an ordinary event:
 // refused on the way in, an exit on the way out, and no more than once a second.
+//
+// # Others
+//
+// With links in its wiring a gateway exchanges ledgers (network.go): what arrives
+// is projected at once, what is recorded goes out once it is durable, and siblings'
+// door logs are told to the controller (siblings.go). All of that is beside the
+// doors: a link, a broker or a disk that fails is a recorded fault, and decisions
+// go on. Who may connect to the gateway's own broker follows from the ledgers
+// (identities.go). [AskStatus] shows a daemon's part in it.
+//
+// # Figures
+//
+// With [metrics] in its wiring a gateway serves /metrics for Prometheus, and
+// /healthz, which is 200 as long as the doors answer. Every figure has the labels
+// node and gateway. These names stay as they are:
+//
+//	tombolo_build_info{version}
+//	tombolo_decisions_total{door,granted}     tombolo_passages_total{door}
+//	tombolo_door_open{door}                   tombolo_door_locked_down{door}
+//	tombolo_door_alarms_total{door,alarm}     tombolo_fault{part}
+//	tombolo_journal_queue                     tombolo_journal_entries
+//	tombolo_records_lost_total                tombolo_clock_known
+//	tombolo_roster_age_seconds                tombolo_policy_version
+//	tombolo_policy_on_trial                   tombolo_peer_reachable{sibling}
+//	tombolo_sync_entries{kind}                tombolo_sync_behind_entries{kind}
+//	tombolo_sync_forks                        tombolo_sync_invalid_total
+//	tombolo_link_up{link}                     tombolo_link_bytes_total{link,direction}
+//	tombolo_link_messages_total{link,direction,type}
+//	tombolo_broker_clients                    tombolo_broker_refused_total
+//	tombolo_broker_violations_total           process_… (the process's own)
+//
+// No label ever holds what a person brings: a passport, a key, a name.
 package gateway
 
 import (
@@ -63,6 +95,9 @@ type Config struct {
 	Opening func(Opening)
 	// Board is the simulated board; nil makes one if the wiring has simulated lines.
 	Board *sim.Board
+	// Spare is a folder in memory for the broker's store while the disk takes
+	// nothing; "" for none.
+	Spare string
 }
 
 // Gateway is open and not yet running.
@@ -70,23 +105,31 @@ type Gateway struct {
 	Name       string
 	Controller *edge.Controller
 
-	cfg     Config
-	folder  *folder.Folder
-	roster  *roster.Roster
-	journal *store.Journal
-	board   *hardware
-	forgot  error                                                           // what recall could not read
-	self    ledger.KeyID                                                    // author of its door log
-	watch   func(context.Context) (changed func() (bool, error), err error) // the store's
-	ready   chan struct{}
-	reading *reading
-	vouched atomic.Pointer[card.Identity] // what phones are shown, or nil
-	moved   chan struct{}                 // holds one when the roster's view is another
-	osdp    *osdpKeys
-	damaged error         // osdp's file
-	opening func(Opening) // of the Config, while Open works
-	close   func() error
-	unlock  func() error // lets another daemon run on the folder
+	cfg      Config
+	folder   *folder.Folder
+	roster   *roster.Roster
+	journal  *store.Journal
+	author   atomic.Pointer[store.Author] // the journal's
+	authored chan struct{}                // closed once author is there
+	net      *network
+	figures  *figures
+	board    *hardware
+	forgot   error                                                           // what recall could not read
+	self     ledger.KeyID                                                    // author of its door log
+	watch    func(context.Context) (changed func() (bool, error), err error) // the store's
+	ready    chan struct{}
+	reading  *reading
+	vouched  atomic.Pointer[card.Identity] // what phones are shown, or nil
+	moved    chan struct{}                 // holds one when the roster's view is another
+	osdp     *osdpKeys
+	damaged  error         // osdp's file
+	opening  func(Opening) // of the Config, while Open works
+	close    func() error
+	unlock   func() error // lets another daemon run on the folder
+
+	running   context.Context // Run's; before it, one that has not ended
+	metricsAt atomic.Value    // string: where the figures are served
+	trialTime time.Duration
 
 	observing sync.Mutex // held over a call of Observe
 }
@@ -97,7 +140,10 @@ func Open(cfg Config) (_ *Gateway, err error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	g := &Gateway{cfg: cfg, ready: make(chan struct{}), moved: make(chan struct{}, 1), opening: cfg.Opening}
+	g := &Gateway{
+		cfg: cfg, ready: make(chan struct{}), moved: make(chan struct{}, 1), opening: cfg.Opening,
+		figures: newFigures(), authored: make(chan struct{}), running: context.Background(), trialTime: roster.TrialTime,
+	}
 	g.close = sync.OnceValue(g.closeAll)
 	defer func() {
 		if err != nil {
@@ -126,7 +172,7 @@ func Open(cfg Config) (_ *Gateway, err error) {
 	if g.Name, _, err = enrolled(g.folder, g.tell); err != nil {
 		return nil, err
 	}
-	if g.roster, err = openRoster(g.folder, g.tell); err != nil {
+	if g.roster, err = openRoster(g.folder, g.tell, accepts(cfg.Wiring, g.Name)); err != nil {
 		return nil, err
 	}
 	if _, err = g.roster.Project(g.clock()); err != nil {
@@ -140,8 +186,8 @@ func Open(cfg Config) (_ *Gateway, err error) {
 	}
 	// A disk that cannot be written keeps no door shut: the journal tries again.
 	g.journal = store.NewJournal(store.JournalConfig{
-		Open: func() (*store.Author, error) { return g.folder.Author(ledger.DoorLog) }, Kind: ledger.DoorLog,
-		Delay: journalDelay, Queue: journalQueue, Trouble: g.journalTrouble,
+		Open: g.openAuthor, Kind: ledger.DoorLog,
+		Delay: journalDelay, Queue: journalQueue, Trouble: g.journalTrouble, Committed: func() { g.net.appended() },
 	})
 	if err = g.assemble(); err != nil {
 		return nil, err
@@ -164,6 +210,9 @@ func (g *Gateway) assemble() error {
 		return err
 	}
 	g.self = ledger.KeyIDOf(keys.Signing[:])
+	if g.net, err = newNetwork(g); err != nil {
+		return err
+	}
 	reached := g.reached(g.self)
 	presence, err := g.recall(g.self)
 	if err != nil {
@@ -215,12 +264,30 @@ func (g *Gateway) openBuses() error {
 	return nil
 }
 
+// recoverPatience is how long peers may take to say how far the door log went.
+const recoverPatience = 3 * time.Second
+
+// openAuthor opens the door log's author for the journal. Where a new incarnation
+// would begin, peers are asked first: it names the last head that is known, and
+// this disk may have been set back.
+func (g *Gateway) openAuthor() (*store.Author, error) {
+	a, err := g.folder.Author(ledger.DoorLog)
+	if err == nil && a.Head().Size == 0 && g.net.wired() {
+		g.net.recovered(g.running, recoverPatience)
+		a, err = g.folder.Author(ledger.DoorLog)
+	}
+	if err == nil && g.author.Swap(a) == nil {
+		close(g.authored)
+	}
+	return a, err
+}
+
 // recorder is the controller's journal.
 type recorder struct{ g *Gateway }
 
 func (r recorder) Record(b ledger.Body, at time.Time) error {
 	err := r.g.journal.Record(store.Draft{Body: b, Time: at})
-	r.observe(b, at)
+	r.observe(b, at, err)
 	return err
 }
 
@@ -229,13 +296,15 @@ func (r recorder) RecordFirst(b ledger.Body, at time.Time) func(context.Context)
 	return func(ctx context.Context) error {
 		err := durable(ctx)
 		if err == nil {
-			r.observe(b, at)
+			r.observe(b, at, nil)
 		}
 		return err
 	}
 }
 
-func (r recorder) observe(b ledger.Body, at time.Time) {
+// observe shows what was recorded; err is the journal's.
+func (r recorder) observe(b ledger.Body, at time.Time, err error) {
+	r.g.figures.count(b, err)
 	if r.g.cfg.Observe == nil {
 		return
 	}
@@ -267,6 +336,12 @@ func (g *Gateway) clock() access.Clock {
 // gateway.
 func (g *Gateway) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, g.Close()) }()
+	defer func() {
+		if err == nil { // it was asked to end: no policy did it
+			err = g.roster.Leave()
+		}
+	}()
+	g.running = ctx
 	// What records ends last.
 	journalCtx, endJournal := context.WithCancel(context.WithoutCancel(ctx))
 	var journal sync.WaitGroup
@@ -296,8 +371,12 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	start("forks", g.announceForks)
 	start("memory", g.remember)
 	start("simulated board", g.board.serve)
-	if len(g.board.buses) > 0 {
-		start("control", g.control)
+	start("control", g.control)
+	start("links", g.net.run)
+	start("siblings", g.siblings)
+	start("retention", g.retain)
+	if g.cfg.Wiring.Metrics != nil {
+		start("metrics", g.serveMetrics)
 	}
 	if takesTaps(g.cfg.Wiring) {
 		start("identity", g.vouch)
@@ -341,9 +420,11 @@ func (g *Gateway) project(ctx context.Context) error {
 		g.fault(ctx, "osdp", fmt.Sprintf("the OSDP readers' keys are not known: %v", g.damaged), false)
 	}
 	due, known, failing := false, g.clock().Known(), false
+	var tried trial
 	for {
 		yes, err := watch.changed(ctx)
 		clock := g.clock()
+		due = tried.lived(ctx, g) || due
 		if yes || due || clock.Known() != known {
 			_, failed := g.roster.Project(clock)
 			due, known = failed != nil || g.roster.View().Unreadable, clock.Known()
@@ -370,10 +451,15 @@ func (g *Gateway) project(ctx context.Context) error {
 			}
 			g.show(v)
 			g.tellProblems(ctx, v, told)
+			signal(g.net.present)
+		}
+		if yes {
+			g.net.refresh()
 		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-g.net.arrived:
 		case <-tick.C:
 		}
 	}

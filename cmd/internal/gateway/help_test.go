@@ -217,7 +217,7 @@ func (h *house) carry() {
 	h.t.Helper()
 	f := must(folder.Open(h.dir, false))
 	defer f.Close()
-	report, err := f.Import(bytes.NewReader(h.export().Bytes()), false, nil)
+	report, err := f.Import(bytes.NewReader(h.export().Bytes()), nil, nil)
 	if err != nil || report.Refused() {
 		h.t.Fatalf("%+v, %v", report, err)
 	}

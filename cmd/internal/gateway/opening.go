@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/edge/policy"
 	"tombolo/edge/roster"
 	"tombolo/sync/ledger"
 )
@@ -60,7 +61,8 @@ func enrolled(f *folder.Folder, told func(Opening)) (name string, fresh bool, er
 	return name, true, nil
 }
 
-func openRoster(f *folder.Folder, told func(Opening)) (*roster.Roster, error) {
+// openRoster opens the roster. accept is for whoever lives by it, see roster.Trial.
+func openRoster(f *folder.Folder, told func(Opening), accept func(*policy.Policy) error) (*roster.Roster, error) {
 	community, err := f.CommunityID()
 	if err != nil {
 		return nil, err
@@ -74,7 +76,7 @@ func openRoster(f *folder.Folder, told func(Opening)) (*roster.Roster, error) {
 		return nil, err
 	}
 	return roster.Open(roster.Config{
-		Path: filepath.Join(f.Dir(), RosterFile), Source: toldSource{source{f.Store()}, told}, Community: community, Node: node, Gateway: own,
+		Path: filepath.Join(f.Dir(), RosterFile), Source: toldSource{source{f.Store()}, told}, Community: community, Node: node, Gateway: own, Accept: accept,
 	})
 }
 

@@ -57,6 +57,7 @@ func Check(w *Wiring, p *policy.Policy, gateway string) []Problem {
 	if p != nil {
 		c.fire()
 	}
+	c.links()
 	for _, d := range w.sorted() {
 		c.wires(d)
 	}

@@ -16,6 +16,11 @@ type file struct {
 	Buses  map[strict.Slug]*fileBus  `toml:"buses"`
 	ADCs   map[strict.Slug]*fileADC  `toml:"adcs"`
 	Doors  map[strict.Slug]*fileDoor `toml:"doors"`
+
+	Broker    *fileBroker               `toml:"broker"`
+	Links     map[strict.Slug]*fileLink `toml:"links"`
+	Metrics   *fileMetrics              `toml:"metrics"`
+	Retention *fileRetention            `toml:"retention"`
 }
 
 type fileSim struct {
@@ -163,6 +168,7 @@ func (b *builder) build(f *file) *Wiring {
 		}
 	}
 	b.idle()
+	b.network(w, f)
 	switch {
 	case f.Sim != nil:
 		w.Sim.Socket = b.path(strict.Path{"sim", "socket"}, f.Sim.Socket)

@@ -30,6 +30,11 @@ type Wiring struct {
 	Buses  map[string]*Bus // RS-485 buses, by name
 	ADCs   map[string]*ADC // converters but for the simulated one, by name
 	Doors  map[string]*Door
+
+	Broker    *Broker          // nil: it runs none
+	Links     map[string]*Link // by name
+	Metrics   *Metrics         // nil: none are shown
+	Retention Retention
 }
 
 // Bus is an RS-485 bus with OSDP readers on it.

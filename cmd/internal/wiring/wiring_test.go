@@ -315,6 +315,10 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(base))
 	f.Add([]byte(grown))
 	f.Add([]byte(fitted))
+	f.Add([]byte(networked))
+	for _, c := range networkMistakes {
+		f.Add([]byte(strings.Replace(networked, c.old, c.new, 1)))
+	}
 	for _, c := range mistakes {
 		f.Add([]byte(strings.Replace(base, c.old, c.new, 1)))
 	}
@@ -338,6 +342,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("the same bytes give two wirings (%v)", err)
 		}
 		checkWiring(t, w)
+		checkNetwork(t, w)
 		Check(w, nil, "")
 	})
 }

@@ -1,0 +1,368 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tombolo/cmd/internal/folder"
+	"tombolo/sync/ledger"
+	"tombolo/sync/peer"
+	"tombolo/sync/replica"
+	"tombolo/sync/store"
+)
+
+func (e *env) syncCmd() *cobra.Command {
+	return group("sync", "Ledgers over the network: who has what", e.syncRun(), e.syncStatus())
+}
+
+const (
+	// syncQuiet is how long nothing has to come before all has come that is there.
+	syncQuiet = time.Second
+	// syncPatience is how long a broker, or a gateway that is behind, is waited for
+	// while nothing moves.
+	syncPatience = 5 * time.Second
+	syncLook     = 20 * time.Millisecond
+)
+
+// holder is how far a gateway of the node has what this desk writes.
+type holder struct {
+	name string
+	id   ledger.KeyID
+	has  bool // all of it, durably, by its own signature
+}
+
+// holders says it of each active gateway of the node.
+func (d *desk) holders() (out []holder, err error) {
+	own, err := d.own()
+	if err != nil {
+		return nil, err
+	}
+	all, err := d.folder.Gateways()
+	if errors.Is(err, folder.ErrNoNode) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	held := map[ledger.Origin]map[ledger.KeyID]int64{}
+	for _, l := range own {
+		by, err := d.folder.Store().Held(l.Origin)
+		if err != nil {
+			return nil, err
+		}
+		held[l.Origin] = map[ledger.KeyID]int64{}
+		for _, h := range by {
+			if h.Role == ledger.RoleHold {
+				held[l.Origin][h.Peer] = h.Size
+			}
+		}
+	}
+	for _, g := range all {
+		if !g.Active() {
+			continue
+		}
+		h := holder{name: g.Name, id: ledger.KeyIDOf(g.Keys.Signing[:]), has: true}
+		for _, l := range own {
+			h.has = h.has && held[l.Origin][h.id] >= l.Size
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+// own lists the newest ledger of each kind that this folder writes.
+func (d *desk) own() (out []store.Info, err error) {
+	all, err := d.folder.Store().Ledgers()
+	if err != nil {
+		return nil, err
+	}
+	newest := map[ledger.LogKind]store.Info{}
+	for _, role := range []folder.Role{folder.StewardKey, folder.IssuerKey} {
+		key, err := d.folder.Key(role)
+		if errors.Is(err, folder.ErrNoKey) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		author := ledger.KeyIDOf(key.Public().(ed25519.PublicKey))
+		for _, l := range all {
+			if have, ok := newest[l.Origin.Kind]; l.Origin.Author == author && (!ok || l.Generation > have.Generation) {
+				newest[l.Origin.Kind] = l
+			}
+		}
+	}
+	for _, kind := range []ledger.LogKind{ledger.CommunityLog, ledger.NodeLog, ledger.DirectoryLog} {
+		if l, ok := newest[kind]; ok {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+// reached is what came of telling the gateways.
+type reached struct {
+	Reached []string `json:"reached"`
+	Missing []string `json:"missing,omitempty"`
+	Links   []string `json:"links_down,omitempty"`
+	Seconds float64  `json:"seconds"`
+}
+
+func (r reached) String() string {
+	out := "reached no gateway"
+	if n, of := len(r.Reached), len(r.Reached)+len(r.Missing); n > 0 {
+		out = fmt.Sprintf("reached %d of %s in %.2f s", n, count(of, "gateway", "gateways"), r.Seconds)
+	}
+	if len(r.Missing) > 0 {
+		out += "; not yet: " + strings.Join(r.Missing, ", ")
+	}
+	if len(r.Links) > 0 {
+		out += "\nno connection: " + strings.Join(r.Links, "; ")
+	}
+	return out
+}
+
+// tell brings what this desk wrote to the gateways and takes in what is there,
+// until every gateway says that it holds all of it, or nothing moves any more.
+func (e *env) tell(ctx context.Context, f *folder.Folder, patience time.Duration) (r reached, err error) {
+	d, err := e.participant(f)
+	if err != nil {
+		return r, err
+	}
+	began := time.Now()
+	err = d.during(ctx, func(ctx context.Context) error {
+		last, moved := "", time.Now()
+		for {
+			all, err := d.holders()
+			if err != nil {
+				return err
+			}
+			s := d.node.Status()
+			r = reached{Seconds: time.Since(began).Seconds(), Reached: []string{}}
+			for _, h := range all {
+				if h.has {
+					r.Reached = append(r.Reached, h.name)
+				} else {
+					r.Missing = append(r.Missing, h.name)
+				}
+			}
+			for _, l := range s.Links {
+				if !l.Up {
+					r.Links = append(r.Links, because(l.Name, l.Error))
+				}
+			}
+			behind := int64(0)
+			for _, l := range s.Ledgers {
+				behind += l.Behind
+			}
+			quiet := patience
+			if len(r.Missing) == 0 && len(r.Links) == 0 && behind == 0 {
+				if len(all) > 0 {
+					return nil
+				}
+				quiet = min(patience, syncQuiet) // nobody is there to say so
+			}
+			if now := fmt.Sprint(r.Reached, r.Links, behind, s.Counts); now != last {
+				last, moved = now, time.Now()
+			}
+			if time.Since(moved) > quiet {
+				return nil
+			}
+			if err := e.Sleep(ctx, syncLook); err != nil {
+				return nil // interrupted: what was reached is reached
+			}
+		}
+	})
+	return r, err
+}
+
+func (e *env) syncRun() *cobra.Command {
+	var patience time.Duration
+	c := verb("run", "Bring what was written here to the gateways, and take in what they have", func(c *cobra.Command, _ []string) error {
+		return e.open(false, func(f *folder.Folder) error {
+			if err := f.Refresh(ledger.CommunityLog, ledger.NodeLog, ledger.DirectoryLog); err != nil {
+				return err
+			}
+			r, err := e.tell(c.Context(), f, patience)
+			if err != nil {
+				return err
+			}
+			if err := e.print(r, "%s\n", r); err != nil {
+				return err
+			}
+			if len(r.Missing) > 0 || len(r.Links) > 0 {
+				return errTold
+			}
+			return nil
+		})
+	})
+	c.Flags().DurationVar(&patience, "patience", syncPatience, "how long to wait while nothing moves")
+	return c
+}
+
+// syncRow is a ledger and who has it.
+type syncRow struct {
+	peer.LedgerStatus
+	Age       *int64   `json:"age"` // seconds since its head was signed
+	Projected *int64   `json:"projected,omitempty"`
+	HeldBy    []heldBy `json:"held_by,omitempty"`
+	Witnesses []heldBy `json:"witnesses,omitempty"`
+}
+
+// heldBy is a peer's word for a ledger.
+type heldBy struct {
+	Peer string `json:"peer"`
+	Name string `json:"name,omitempty"`
+	Size int64  `json:"size"`
+	Time stamp  `json:"time"`
+}
+
+func (e *env) syncStatus() *cobra.Command {
+	var patience time.Duration
+	var peers bool
+	c := verb("status", "Show of each ledger how much is here, how old it is, who else holds it and who witnessed it", func(c *cobra.Command, _ []string) error {
+		return e.open(false, func(f *folder.Folder) error {
+			s, err := e.participation(c.Context(), f, patience)
+			if err != nil {
+				return err
+			}
+			if peers {
+				return e.printPeers(s)
+			}
+			return e.printLedgers(f, s)
+		})
+	})
+	c.Flags().DurationVar(&patience, "patience", 2*time.Second, "how long to listen")
+	c.Flags().BoolVar(&peers, "peers", false, "show who takes part, and over which links, in place of the ledgers")
+	return c
+}
+
+// participation is the daemon's on a gateway that runs, and otherwise this
+// command's own, after it has listened for a while.
+func (e *env) participation(ctx context.Context, f *folder.Folder, patience time.Duration) (s gatewayStatus, err error) {
+	if s, err = askStatus(ctx, f.Dir()); err == nil || !errors.Is(err, errNoDaemon) {
+		return s, err
+	}
+	d, err := e.participant(f)
+	if err != nil {
+		return s, err
+	}
+	err = d.during(ctx, func(ctx context.Context) error {
+		if err := e.Sleep(ctx, patience); err != nil {
+			return nil // interrupted: what was heard is shown
+		}
+		s.Status = d.node.Status()
+		return nil
+	})
+	return s, err
+}
+
+func (e *env) printLedgers(f *folder.Folder, s gatewayStatus) error {
+	names, err := peerNames(f)
+	if err != nil {
+		return err
+	}
+	var rows []syncRow
+	for _, l := range s.Ledgers {
+		row := syncRow{LedgerStatus: l}
+		if n, ok := s.Projected[l.Origin]; ok {
+			row.Projected = &n
+		}
+		if l.Time > 0 {
+			age := max(0, e.Now().Unix()-int64(l.Time))
+			row.Age = &age
+		}
+		o, err := ledger.ParseOrigin(l.Origin)
+		if err != nil {
+			return err
+		}
+		by, err := f.Store().Held(o)
+		if err != nil {
+			return err
+		}
+		for _, h := range by {
+			word := heldBy{h.Peer.String(), names[h.Peer], h.Size, stamp(unix(int64(h.Time)))}
+			if h.Role == ledger.RoleWitness {
+				row.Witnesses = append(row.Witnesses, word)
+			} else {
+				row.HeldBy = append(row.HeldBy, word)
+			}
+		}
+		rows = append(rows, row)
+	}
+	return table(e, rows, "No ledger is here, and nobody announces one.", []string{"LEDGER", "AUTHOR", "ENTRIES", "PROJECTED", "AGE", "BEHIND", "HELD BY", "WITNESSES"}, func(r syncRow) []string {
+		state := "-"
+		switch {
+		case r.Forked:
+			state = "FORKED"
+		case r.Refused != "":
+			state = "REFUSED: " + r.Refused
+		case r.Behind > 0:
+			state = fmt.Sprint(r.Behind)
+		}
+		return []string{r.Kind, nameOr(r.Name, r.Author), fmt.Sprint(r.Held), orDash(r.Projected, func(n int64) string { return fmt.Sprint(n) }),
+			orDash(r.Age, func(n int64) string { return ageWords(time.Duration(n) * time.Second) }), state, wordsOf(r.HeldBy, r.Held), wordsOf(r.Witnesses, r.Held)}
+	})
+}
+
+func (e *env) printPeers(s gatewayStatus) error {
+	for _, l := range s.Links {
+		if !l.Up && !e.json {
+			e.warn("link %s: %s", l.Name, because("no connection", l.Error))
+		}
+	}
+	return table(e, s.Peers, "Nobody else was heard.", []string{"PEER", "ID", "LINKS", "HEARD", "REFUSED"}, func(p peer.PeerStatus) []string {
+		return []string{nameOr(p.Name, "-"), p.Peer, strings.Join(p.Links, ", "), orDash(p.Heard, when), fmt.Sprint(p.Blames)}
+	})
+}
+
+func orDash[T any](v *T, words func(T) string) string {
+	if v == nil {
+		return "-"
+	}
+	return words(*v)
+}
+
+func nameOr(name, id string) string {
+	if name == "" {
+		return id[:min(len(id), 8)]
+	}
+	return name
+}
+
+// wordsOf names who holds all of a ledger, and who how much of it.
+func wordsOf(by []heldBy, size int64) string {
+	var out []string
+	for _, h := range by {
+		name := nameOr(h.Name, h.Peer)
+		if h.Size < size {
+			name += fmt.Sprintf(" (%d)", h.Size)
+		}
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	if len(out) > 4 {
+		return count(len(out), "peer", "peers")
+	}
+	return strings.Join(out, ", ")
+}
+
+// peerNames are those that the node's ledgers give.
+func peerNames(f *folder.Folder) (map[replica.Peer]string, error) {
+	names := map[replica.Peer]string{}
+	all, err := f.Gateways()
+	if errors.Is(err, folder.ErrNoNode) {
+		return names, nil
+	}
+	for _, g := range all {
+		names[ledger.KeyIDOf(g.Keys.Signing[:])] = g.Name
+	}
+	return names, err
+}

@@ -1,0 +1,304 @@
+// Package peer runs one participant: a store, the replication core (package
+// replica) and its links to brokers (package link), so that whatever is written
+// here reaches the others and whatever they write arrives here.
+//
+// Make a [Node] with [New] and call [Node.Run]. Tell it with [Node.Appended]
+// that an own ledger grew; what other programs write to the file it finds by
+// itself. [Config.Stored] tells when something durable arrived. Before an author
+// is opened whose disk may have been set back, ask [Node.Recovered].
+//
+// One goroutine owns the replica and waits for no commit and no network: one more
+// writes to the store and one reads what is asked for, each with a bounded queue,
+// and the links have their own. So a slow disk delays what needs it, and no link.
+//
+// It judges nothing: whose ledgers count is the host's word ([Config.Rights]),
+// and what they mean is for who projects them.
+package peer
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"tombolo/sync/ledger"
+	"tombolo/sync/link"
+	"tombolo/sync/replica"
+	"tombolo/sync/store"
+)
+
+const (
+	// eventQueue bounds what links and workers have told and the owner has not
+	// taken; whoever tells more waits.
+	eventQueue = 256
+	// watchEvery is how often the file is asked whether anybody wrote to it.
+	watchEvery = 250 * time.Millisecond
+	// rightsRetry is how long after rights could not be read they are tried again.
+	rightsRetry = time.Second
+	// faultLogged bounds how often one kind of trouble is logged.
+	faultLogged = time.Minute
+)
+
+// Config says who takes part and how.
+type Config struct {
+	Store *store.Store
+	Self  replica.Peer
+	// Also are other keys that this participant writes ledgers with: a desk's
+	// issuer's beside its steward's.
+	Also []ledger.KeyID
+	// Hold and Witness sign what is stored here; nil: nobody is told.
+	Hold, Witness ed25519.PrivateKey
+	// Rights says whose ledgers count by what the store holds now. It is called
+	// whenever that may have changed, by one goroutine at a time, and should be
+	// cheap when it has not. After an error the old rights stay.
+	Rights func() (replica.Rights, error)
+	Links  []link.Config // ID, Self and Observer are filled in, and Log if it is nil
+	// Observer keeps everybody's acknowledgements: a desk's or a hub's.
+	Observer bool
+	Now      func() time.Time // nil is time.Now
+	Log      *slog.Logger
+	// Stored is told after something arrived and is durable, Present after a peer
+	// or a link came or went. Neither may block; each may be nil.
+	Stored, Present func()
+}
+
+// Node is one participant.
+type Node struct {
+	cfg      Config
+	links    []*link.Link    // by their ID
+	heard    chan link.Event // what the links tell
+	in       chan event      // what watch and the workers tell
+	appended chan struct{}   // holds one when an own ledger grew
+	rescan   chan struct{}   // holds one when the file has to be looked at
+	write    *worker         // Store, StoreCharter, StoreFork, StoreHeld
+	read     *worker         // SendHead, SendGive, SendHeld, Compare
+
+	mu      sync.Mutex
+	replica *replica.Replica        // under mu: stepped by Run's goroutine alone
+	rights  replica.Rights          // under mu
+	names   map[replica.Peer]string // under mu: what peers call themselves
+
+	// Below belongs to Run's goroutine.
+	known    map[ledger.Origin]known // what the replica was told of each ledger
+	versions int                     // of the charters that it was told of
+
+	forked   map[ledger.Origin]bool // the replica knows; belongs to the writing worker
+	troubles *troubles              // safe for concurrent use
+}
+
+// New prepares a participant. Its error says which link's configuration is wrong.
+func New(cfg Config) (*Node, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	n := &Node{
+		cfg: cfg, heard: make(chan link.Event, eventQueue), in: make(chan event, eventQueue),
+		appended: make(chan struct{}, 1), rescan: make(chan struct{}, 1),
+		replica: replica.New(replica.Config{Self: cfg.Self, Also: cfg.Also, Observer: cfg.Observer}),
+		names:   map[replica.Peer]string{}, known: map[ledger.Origin]known{}, forked: map[ledger.Origin]bool{},
+		write: newWorker(writeQueue), read: newWorker(readQueue), troubles: newTroubles(cfg.Now),
+	}
+	for i, c := range cfg.Links {
+		c.ID, c.Self, c.Observer = replica.LinkID(i), cfg.Self, cfg.Observer
+		if c.Log == nil {
+			c.Log = cfg.Log
+		}
+		l, err := link.Open(c, n.heard)
+		if err != nil {
+			return nil, fmt.Errorf("link %s: %w", c.Name, err)
+		}
+		n.links = append(n.links, l)
+	}
+	return n, nil
+}
+
+// Run takes part until ctx ends. Trouble with a link, the disk or the rights is
+// logged and tried again: it returns an error only if nothing can be done about
+// it. It may be called once.
+func (n *Node) Run(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	if !n.start(ctx) {
+		return nil
+	}
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	defer end()
+	parts.Go(func() { n.write.run(ctx, func(jobs []job) { n.carryOut(ctx, jobs) }) })
+	parts.Go(func() { n.read.run(ctx, func(jobs []job) { n.answer(jobs) }) })
+	parts.Go(func() { n.watch(ctx) })
+	for _, l := range n.links {
+		parts.Go(func() {
+			if err := l.Run(ctx); err != nil && ctx.Err() == nil {
+				n.cfg.Log.Error("a link ended", "err", err)
+			}
+		})
+	}
+	n.own(ctx)
+	return nil
+}
+
+// own is the owner's loop.
+func (n *Node) own(ctx context.Context) {
+	wake := time.NewTimer(time.Hour)
+	defer wake.Stop()
+	for {
+		if at, ok := n.replica.Wake(); ok {
+			wake.Reset(max(at.Sub(n.cfg.Now()), 0))
+		} else {
+			wake.Stop()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-n.heard:
+			n.hear(e)
+		case e := <-n.in:
+			e(n)
+		case <-n.appended:
+			n.lookAtOwn()
+		case <-wake.C:
+			n.step(replica.Tick{})
+		}
+	}
+}
+
+// event is something that the owner does.
+type event func(*Node)
+
+// tell has the owner do something; false if ctx ended first.
+func (n *Node) tell(ctx context.Context, e event) bool {
+	select {
+	case n.in <- e:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// step steps the replica and has its actions done.
+func (n *Node) step(e replica.Event) {
+	n.mu.Lock()
+	actions := n.replica.Step(replica.Moment{Now: n.cfg.Now(), Rand: rand.Uint64()}, e)
+	n.mu.Unlock()
+	for _, a := range actions {
+		n.do(a)
+	}
+}
+
+// Appended tells that an own ledger grew: its head goes out now.
+func (n *Node) Appended() { signal(n.appended) }
+
+// Look tells that the file may have changed, which otherwise is found out within
+// a quarter of a second.
+func (n *Node) Look() { signal(n.rescan) }
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// start reads what is durable, and again until it can be read.
+func (n *Node) start(ctx context.Context) bool {
+	for troubled := false; ; {
+		err := n.load()
+		if err == nil {
+			return true
+		}
+		if !troubled {
+			n.cfg.Log.Error("nothing can be exchanged yet", "err", err)
+			troubled = true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(rightsRetry):
+		}
+	}
+}
+
+// load makes the replica's first step.
+func (n *Node) load() error {
+	rights, err := n.cfg.Rights()
+	if err != nil {
+		return err
+	}
+	forks, err := n.cfg.Store.Forks()
+	if err != nil {
+		return err
+	}
+	first := replica.Started{Rights: rights}
+	for _, f := range forks {
+		a, _, err := f.Heads()
+		if err != nil {
+			return err
+		}
+		first.Forked = append(first.Forked, f)
+		n.forked[a.Origin] = true
+	}
+	if first.Charters, err = n.charters(rights); err != nil {
+		return err
+	}
+	n.versions = 0
+	for _, c := range first.Charters {
+		n.versions += c.Len()
+	}
+	all, bad := n.cfg.Store.Ledgers()
+	if bad != nil {
+		n.cfg.Log.Error("some ledgers cannot be read", "err", bad)
+	}
+	clear(n.known)
+	for _, i := range all {
+		l, err := n.stored(i)
+		if err != nil {
+			n.cfg.Log.Error("a ledger cannot be read", "ledger", i.Origin.String(), "err", err)
+			continue
+		}
+		n.known[i.Origin] = knownOf(l)
+		first.Ledgers = append(first.Ledgers, l)
+	}
+	parts, err := n.cfg.Store.Partials()
+	if err != nil {
+		return err
+	}
+	for _, p := range parts {
+		if _, whole := n.known[p.Origin]; !whole {
+			first.Ledgers = append(first.Ledgers, replica.Ledger{Head: ledger.Head{Checkpoint: ledger.Checkpoint{Origin: p.Origin}}, Edge: p.Edge})
+		}
+	}
+	n.mu.Lock()
+	n.rights = rights
+	n.mu.Unlock()
+	n.step(first)
+	return nil
+}
+
+// stored is a ledger as the replica is told of it.
+func (n *Node) stored(i store.Info) (replica.Ledger, error) {
+	edge, err := n.cfg.Store.Edge(i.Origin)
+	if errors.Is(err, store.ErrNoLedger) {
+		edge, err = i.Tree, nil
+	}
+	return replica.Ledger{Head: i.Head, Edge: edge}, err
+}
+
+// charters are the chains that are pinned.
+func (n *Node) charters(r replica.Rights) (all []replica.Chain, err error) {
+	for _, id := range []ledger.CharterID{r.Community, r.Node} {
+		if id.IsZero() {
+			continue
+		}
+		chain, err := n.cfg.Store.Charters(id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, chain)
+	}
+	return all, nil
+}

@@ -1,0 +1,49 @@
+package replica
+
+import (
+	"crypto/ed25519"
+	"slices"
+
+	"tombolo/sync/ledger"
+)
+
+// Rights says whose ledgers count, and whose word. The host makes it from the
+// charters and the node's ledgers, anew whenever these change; the replica does
+// not change it, nor does the host after handing it over.
+type Rights struct {
+	Community  ledger.CharterID
+	Node       ledger.CharterID // zero: none
+	Authors    map[ledger.KeyID]Author
+	Heartbeats []ledger.Cosigner
+}
+
+// Author is a participant by its key: one that writes, acknowledges, witnesses,
+// or only asks.
+type Author struct {
+	Key     ed25519.PublicKey
+	Kinds   []ledger.LogKind                    // of the ledgers that it may write; none for the hub
+	Charter map[ledger.LogKind]ledger.CharterID // what a ledger's Begin must name
+	// Retired: nothing is taken beyond what reaches Counted first, and of other
+	// incarnations nothing.
+	Retired bool
+	Counted map[ledger.Incarnation]int64 // sizes
+	// Removed: its messages are ignored and nothing is given to it. What it wrote
+	// stays where it is: nobody can tell whether it wrote more before its removal
+	// or whoever stole it after.
+	Removed bool
+	Hold    ed25519.PublicKey // nil: none
+	Witness ed25519.PublicKey // nil: none
+	Name    string
+}
+
+// author is the one who may write a ledger of that name.
+func (r *Rights) author(o ledger.Origin) (Author, bool) {
+	a, ok := r.Authors[o.Author]
+	if !ok || o.Community != r.Community || !slices.Contains(a.Kinds, o.Kind) {
+		return Author{}, false
+	}
+	if ScopeOf(o.Kind) == Node && r.Node.IsZero() {
+		return Author{}, false
+	}
+	return a, true
+}

@@ -1,0 +1,149 @@
+package store
+
+import (
+	"crypto/ed25519"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"tombolo/sync/ledger"
+)
+
+// Extend stores stretches that were checked, in order, of one ledger or of
+// several; durably, in one transaction: all of them or, after an error, none.
+// With a stretch that reaches its head the ledger becomes whole up to there. One
+// that does not is kept beside, invisible to Ledger, Ledgers, Entries, Chunks and
+// Reader until another makes it whole. seen is the time now in Unix seconds.
+//
+// Errors: ErrGap for one that does not begin at the stored edge, see [Store.Edge];
+// ledger.ErrWithheld for a ledger that would be whole but for a body that is
+// missing: then what was kept beside is forgotten, as somebody else may have the
+// body; ledger.ErrSnapshot for a snapshot that is not true: that is the author's
+// fault and not the giver's, and only a later head can amend it.
+func (s *Store) Extend(seen int64, xs ...ledger.Extension) ([]Ingested, error) {
+	all := make([]Ingested, len(xs))
+	at := 0
+	err := s.inTx(func(tx txn) (err error) {
+		var t *taker
+		for i, x := range xs {
+			at = i
+			head := x.Head()
+			if head.Size == 0 {
+				return fmt.Errorf("%v: %w", head.Origin, ledger.ErrBegin)
+			}
+			if t == nil || t.origin != head.Origin {
+				if t != nil {
+					if err := t.save(); err != nil {
+						return err
+					}
+				}
+				if t, err = newTaker(tx, head); err != nil {
+					return err
+				}
+			}
+			if err := t.take(x.Run); err != nil {
+				return err
+			}
+			all[i] = Ingested{Origin: head.Origin, Added: int64(len(x.Entries()))}
+			if x.Whole() {
+				if all[i].Fresh, err = t.whole(head, seen); err != nil {
+					return err
+				}
+			}
+		}
+		if t == nil {
+			return nil
+		}
+		return t.save()
+	})
+	if err == nil {
+		return all, nil
+	}
+	if len(xs) == 0 {
+		return nil, err
+	}
+	o := xs[at].Head().Origin
+	if errors.Is(err, ledger.ErrWithheld) {
+		err = errors.Join(err, s.Forget(o))
+	}
+	return nil, fmt.Errorf("%v: %w", o, err)
+}
+
+// Edge is the right edge of all that is stored of a ledger, what is kept beside
+// included: the next stretch begins there. It returns ErrNoLedger when there is
+// nothing.
+func (s *Store) Edge(o ledger.Origin) (ledger.Tree, error) {
+	var b []byte
+	err := s.read.QueryRow("SELECT ifnull((SELECT p.tree FROM partial p WHERE p.ledger = l.id), l.tree) FROM ledger l WHERE l.origin = ?", o.String()).Scan(&b)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && len(b) == 0 {
+		return ledger.Tree{}, fmt.Errorf("%w: %v", ErrNoLedger, o)
+	}
+	if err != nil {
+		return ledger.Tree{}, err
+	}
+	t, err := ledger.ParseTree(b)
+	if err != nil {
+		return t, fmt.Errorf("%w: %v: %w", ErrDamaged, o, err)
+	}
+	return t, nil
+}
+
+// Partial is a ledger of which more is stored than is whole.
+type Partial struct {
+	Origin ledger.Origin
+	Author ed25519.PublicKey
+	Edge   ledger.Tree
+}
+
+// Partials lists them, by origin.
+func (s *Store) Partials() (all []Partial, err error) {
+	rows, err := s.read.Query("SELECT l.origin, l.author, p.tree FROM partial p JOIN ledger l ON l.id = p.ledger ORDER BY l.origin")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var origin string
+		var author, tree []byte
+		if err := rows.Scan(&origin, &author, &tree); err != nil {
+			return nil, err
+		}
+		p := Partial{Author: author}
+		var bad error
+		if p.Origin, bad = ledger.ParseOrigin(origin); bad == nil {
+			p.Edge, bad = ledger.ParseTree(tree)
+		}
+		if bad != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, origin, bad)
+		}
+		all = append(all, p)
+	}
+	return all, rows.Err()
+}
+
+// Forget lets go of what is kept beside of a ledger.
+func (s *Store) Forget(o ledger.Origin) error {
+	return s.inTx(func(tx txn) error { return forgetBeside(tx, o) })
+}
+
+func forgetBeside(tx txn, o ledger.Origin) error {
+	var id, size int64
+	switch err := tx.QueryRow("SELECT id, size FROM ledger WHERE origin = ?", o.String()).Scan(&id, &size); {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	for _, query := range []string{
+		"DELETE FROM entry WHERE ledger = ?1 AND idx >= ?2",
+		"DELETE FROM node WHERE ledger = ?1 AND (n + 1) << level > ?2",
+		"DELETE FROM due WHERE ledger = ?1 AND idx >= ?2",
+		"DELETE FROM partial WHERE ledger = ?1 AND ?2 >= 0",
+		"DELETE FROM ledger WHERE id = ?1 AND size = 0 AND ?2 = 0",
+	} {
+		if _, err := tx.values(query, id, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}

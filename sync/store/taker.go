@@ -1,0 +1,286 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"tombolo/sync/ledger"
+)
+
+// taker appends to a ledger that somebody else wrote, within a transaction. What
+// it takes stands beside the ledger, where nobody sees it, until whole makes it
+// part of it.
+type taker struct {
+	writer
+	held    Info        // what is whole; of size 0 if nothing is
+	tree    ledger.Tree // of all that is stored
+	missing int64       // bodies that did not come, from held.Size on
+	beside  bool        // the file says so much of what is beside
+	rows    rows        // to be used again
+}
+
+// taker begins to take in more of the ledger of a head.
+func newTaker(tx txn, head ledger.Head) (*taker, error) {
+	held, err := info(tx, head.Origin)
+	if errors.Is(err, ErrNoLedger) {
+		held, err = unheld(tx, head)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t := &taker{writer: writer{tx, held.id, head.Origin}, held: held, tree: held.Tree}
+	var tree []byte
+	switch err := tx.QueryRow("SELECT tree, missing FROM partial WHERE ledger = ?", held.id).Scan(&tree, &t.missing); {
+	case errors.Is(err, sql.ErrNoRows):
+		return t, nil
+	case err != nil:
+		return nil, err
+	}
+	t.beside = true
+	if t.tree, err = ledger.ParseTree(tree); err != nil || t.tree.Size() <= held.Size {
+		return nil, fmt.Errorf("%w: %v: what is kept beside it", ErrDamaged, head.Origin)
+	}
+	return t, nil
+}
+
+// unheld is the row of a ledger of which nothing is whole, made if there is none.
+func unheld(tx txn, head ledger.Head) (i Info, err error) {
+	err = tx.QueryRow("SELECT id FROM ledger WHERE origin = ?", head.Origin.String()).Scan(&i.id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return newLedger(tx, head)
+	}
+	return i, err
+}
+
+// newLedger makes the row of a ledger whose entries follow.
+func newLedger(tx txn, head ledger.Head) (Info, error) {
+	r, err := tx.Exec("INSERT INTO ledger (origin, author, charter, generation, size, tree, note, fresh, seen) VALUES (?, ?, x'', 0, 0, x'', x'', 0, 0)",
+		head.Origin.String(), []byte(head.Author))
+	if err != nil {
+		return Info{}, err
+	}
+	id, err := r.LastInsertId()
+	return Info{id: id}, err
+}
+
+// take stores a run that continues what is stored.
+func (t *taker) take(run ledger.Run) error {
+	if run.Before() != t.tree {
+		return fmt.Errorf("%w: %d entries of %v are stored, and what came continues other %d", ErrGap, t.tree.Size(), t.origin, run.Before().Size())
+	}
+	index := t.tree.Size()
+	entries := run.Entries()
+	for len(entries) > 0 {
+		some := entries[:min(len(entries), ledger.ChunkSize)]
+		entries = entries[len(some):]
+		t.rows = t.rows[:0]
+		for i := range some {
+			if e := &some[i]; e.Dropped() {
+				t.rows.add(index, e.Leaf, nil, nil, nil)
+			} else {
+				t.rows.add(index, e.Leaf, e.Salt[:], e.Time, e.Body)
+			}
+			index++
+		}
+		if err := t.insert(t.rows); err != nil {
+			return err
+		}
+	}
+	for _, n := range run.Nodes() {
+		if err := t.node(n); err != nil {
+			return err
+		}
+	}
+	for _, r := range run.Records() {
+		if _, err := t.tx.values("INSERT INTO due VALUES (?, ?)", t.id, r.Index); err != nil {
+			return err
+		}
+	}
+	t.tree = run.Tree()
+	t.missing += run.Missing()
+	return nil
+}
+
+// save writes down how far that came which is beside the ledger.
+func (t *taker) save() error {
+	if t.tree.Size() == t.held.Size {
+		return nil
+	}
+	state, err := t.tree.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	_, err = t.tx.values("INSERT INTO partial VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET tree = ?2, missing = ?3", t.id, state, t.missing)
+	return err
+}
+
+// whole makes all that is stored the ledger, with a head that covers it and whose
+// root it has, unless the head is no news.
+func (t *taker) whole(head ledger.Head, seen int64) (fresh bool, err error) {
+	if head.Size == t.held.Size {
+		if !newer(head, t.held, seen) {
+			return false, nil
+		}
+	} else if err := t.settle(); err != nil {
+		return false, err
+	}
+	if err := t.advance(false, t.held.Size, t.tree, head, seen); err != nil {
+		return false, err
+	}
+	t.held.Head, t.held.Tree, t.held.fresh, t.held.Seen = head, t.tree, head.Fresh(), seen
+	t.missing = 0
+	return true, nil
+}
+
+// settle checks that no body was withheld and obeys the records that are due.
+func (t *taker) settle() error {
+	due, err := t.due()
+	if err != nil {
+		return err
+	}
+	if t.missing > 0 {
+		if err := t.covered(due); err != nil {
+			return err
+		}
+	}
+	if err := t.obeyAll(due); err != nil {
+		return err
+	}
+	if t.origin.Kind.Expires() {
+		if err := t.expire(t.origin); err != nil {
+			return err
+		}
+	}
+	for _, query := range []string{"DELETE FROM due WHERE ledger = ?", "DELETE FROM partial WHERE ledger = ?"} {
+		if _, err := t.tx.values(query, t.id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// due lists the records that were not obeyed yet, in order.
+func (t *taker) due() (all []int64, err error) {
+	rows, err := t.tx.Query("SELECT idx FROM due WHERE ledger = ? ORDER BY idx", t.id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var index int64
+		if err := rows.Scan(&index); err != nil {
+			return nil, err
+		}
+		all = append(all, index)
+	}
+	return all, rows.Err()
+}
+
+// record reads one of them.
+func (t *taker) record(index int64) (body ledger.Body, err error) {
+	err = scanEntries(t.tx, t.id, index, index+1, func(e ledger.Entry) (more bool, err error) {
+		_, body, err = e.Open(t.origin.Kind, index)
+		return true, err
+	})
+	if err == nil && body == nil {
+		err = fmt.Errorf("%w: entry %d of %v", ErrDamaged, index, t.origin)
+	}
+	return body, err
+}
+
+// covered checks that what is missing of the bodies that came last is covered by a
+// record among these.
+func (t *taker) covered(due []int64) error {
+	m := ledger.Missing{Expires: t.origin.Kind.Expires()}
+	for _, index := range due {
+		body, err := t.record(index)
+		if err != nil {
+			return err
+		}
+		m.Cover(body)
+	}
+	if m.Expires {
+		// A first run of missing bodies may go on from what was held before.
+		var some bool
+		if err := t.tx.QueryRow("SELECT EXISTS (SELECT 1 FROM entry WHERE ledger = ? AND idx BETWEEN 1 AND ? AND body IS NOT NULL)", t.id, t.held.Size-1).Scan(&some); err != nil {
+			return err
+		}
+		for index := int64(1); !some && index < t.held.Size; index++ {
+			m.Take(index, ledger.Entry{}, nil)
+		}
+	}
+	rows, err := t.tx.Query("SELECT idx FROM entry WHERE ledger = ? AND idx >= ? AND body IS NULL ORDER BY idx", t.id, t.held.Size)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var index int64
+		if err := rows.Scan(&index); err != nil {
+			return err
+		}
+		m.Take(index, ledger.Entry{}, nil)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	return m.Check()
+}
+
+// obeyAll obeys records. Snapshots come last, and all together: what they list has
+// to be superseded by what is there then, and the farthest has to name the state
+// that is left.
+func (t *taker) obeyAll(due []int64) error {
+	var snapshots []int64
+	var last ledger.Snapshot // the farthest
+	var lastAt int64
+	var drops [][2]int64 // index and first
+	for _, index := range due {
+		body, err := t.record(index)
+		if err != nil {
+			return err
+		}
+		switch b := body.(type) {
+		case *ledger.Snapshot:
+			snapshots = append(snapshots, index)
+			if b.Size >= last.Size {
+				last, lastAt = ledger.Snapshot{Size: b.Size, State: b.State}, index
+			}
+			continue
+		case *ledger.Dropped:
+			drops = append(drops, [2]int64{index, b.First})
+		}
+		if err := t.obey(body); err != nil {
+			return err
+		}
+	}
+	if len(snapshots) == 0 {
+		return nil
+	}
+	reduced, err := ledger.Reduce(t.origin.Kind, last.Size, func(lo, hi int64) ([]ledger.Entry, error) { return page(t.tx, t.id, lo, hi) })
+	if err != nil {
+		return err
+	}
+	comparable := true
+	for _, d := range drops {
+		// What its author dropped later is not there to be counted.
+		comparable = comparable && (d[0] < lastAt || d[1] >= last.Size)
+	}
+	if comparable && reduced.State != last.State {
+		return &ledger.At{First: lastAt, Last: lastAt, Err: ledger.ErrSnapshot}
+	}
+	for _, index := range snapshots {
+		body, err := t.record(index)
+		if err != nil {
+			return err
+		}
+		if b, ok := body.(*ledger.Snapshot); ok && !reduced.Lists(b) {
+			return &ledger.At{First: index, Last: index, Err: ledger.ErrSnapshot}
+		}
+		if err := t.obey(body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
