@@ -135,6 +135,7 @@ func (l *Link) connect(ctx context.Context, running *sync.WaitGroup) error {
 		defer close(idle)
 		s.write(writing)
 	})
+	running.Go(func() { s.repeat(writing) })
 	var err error
 	select {
 	case err = <-s.lost:
@@ -239,6 +240,24 @@ func (s *session) subscribe(ctx context.Context, filters []string) error {
 		}
 	}
 	return s.publish(s.cfg.alive().String(), TypeBirth, true, encode(s.birth))
+}
+
+// repeat publishes the birth again a while after the connection came up: a broker
+// may give what is published while another subscribes to neither of its hands, the
+// live one or the one that hands out what is retained (nats-server does).
+func (s *session) repeat(ctx context.Context) {
+	for _, wait := range s.timing.again {
+		t := time.NewTimer(wait + randv2.N(wait))
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+		if s.publish(s.cfg.alive().String(), TypeBirth, true, encode(s.birth)) != nil {
+			return
+		}
+	}
 }
 
 func (s *session) publish(topic string, t Type, retain bool, payload []byte) error {

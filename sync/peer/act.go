@@ -1,8 +1,13 @@
 package peer
 
 import (
+	"context"
 	"errors"
+	"maps"
+	"math"
+	"math/rand/v2"
 	"slices"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -15,19 +20,37 @@ import (
 // refreshRights is a job: rights and charters are looked at again.
 type refreshRights struct{}
 
+// againAfter is how long after a link came up own heads are announced once more,
+// and as much later at most. A broker may give what is published while another
+// subscribes to neither of its hands, the live one or the one that hands out what
+// is retained; and after a broker's restart all subscribe at once.
+const againAfter = 2 * time.Second
+
 // hear tells the replica what a link told.
-func (n *Node) hear(e link.Event) {
+func (n *Node) hear(ctx context.Context, e link.Event) {
 	switch e := e.(type) {
 	case link.Up:
 		n.cfg.Log.Info("link up", "link", n.cfg.Links[e.Link].Name)
 		n.step(replica.LinkUp{Link: e.Link, Scopes: e.Scopes})
+		time.AfterFunc(againAfter+rand.N(againAfter), func() { n.tell(ctx, func(n *Node) { n.announce(e) }) })
 	case link.Down:
 		n.cfg.Log.Warn("link down", "link", n.cfg.Links[e.Link].Name, "err", e.Err)
+		n.there(func(p map[presence]bool) {
+			maps.DeleteFunc(p, func(at presence, _ bool) bool { return at.link == e.Link })
+		})
 		n.step(replica.LinkDown{Link: e.Link})
 	case link.PeerUp:
-		n.name(e.Peer, e.Name)
+		n.there(func(p map[presence]bool) {
+			if len(p) < maxNames {
+				p[presence{e.Link, e.Peer}] = true
+			}
+			if _, known := n.names[e.Peer]; known || len(n.names) < maxNames {
+				n.names[e.Peer] = e.Name
+			}
+		})
 		n.step(replica.PeerUp{Link: e.Link, Peer: e.Peer})
 	case link.PeerDown:
+		n.there(func(p map[presence]bool) { delete(p, presence{e.Link, e.Peer}) })
 		n.step(replica.PeerDown{Link: e.Link, Peer: e.Peer})
 	case link.Received:
 		n.step(replica.Received{Link: e.Link, Scope: e.Scope, From: e.From, Message: e.Message})
@@ -38,16 +61,29 @@ func (n *Node) hear(e link.Event) {
 	}
 }
 
-// maxNames bounds what is kept of what strangers call themselves.
-const maxNames = 4096
-
-func (n *Node) name(p replica.Peer, name string) {
+func (n *Node) there(change func(map[presence]bool)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if _, known := n.names[p]; known || len(n.names) < maxNames {
-		n.names[p] = name
+	change(n.present)
+}
+
+// announce announces own heads on a link.
+func (n *Node) announce(up link.Up) {
+	for o, k := range n.known {
+		if s := replica.ScopeOf(o.Kind); n.own(o) && slices.Contains(up.Scopes, s) && k.edge > 0 {
+			n.queue(n.read, first, replica.SendHead{Link: up.Link, Scope: s, Origin: o, TailFrom: math.MaxInt64})
+		}
 	}
 }
+
+// own tells whether this participant writes a ledger.
+func (n *Node) own(o ledger.Origin) bool {
+	return o.Author == n.cfg.Self || slices.Contains(n.cfg.Also, o.Author)
+}
+
+// maxNames bounds of how many peers it is kept that they are there, and how they
+// call themselves.
+const maxNames = 4096
 
 // do has an action done. It runs on the owner's goroutine and does not wait.
 func (n *Node) do(a replica.Action) {

@@ -81,6 +81,7 @@ type Node struct {
 	replica *replica.Replica        // under mu: stepped by Run's goroutine alone
 	rights  replica.Rights          // under mu
 	names   map[replica.Peer]string // under mu: what peers call themselves
+	present map[presence]bool       // under mu: whose birth was heard
 
 	// Below belongs to Run's goroutine.
 	known    map[ledger.Origin]known // what the replica was told of each ledger
@@ -99,7 +100,7 @@ func New(cfg Config) (*Node, error) {
 		cfg: cfg, heard: make(chan link.Event, eventQueue), in: make(chan event, eventQueue),
 		appended: make(chan struct{}, 1), rescan: make(chan struct{}, 1),
 		replica: replica.New(replica.Config{Self: cfg.Self, Also: cfg.Also, Observer: cfg.Observer}),
-		names:   map[replica.Peer]string{}, known: map[ledger.Origin]known{}, forked: map[ledger.Origin]bool{},
+		names:   map[replica.Peer]string{}, present: map[presence]bool{}, known: map[ledger.Origin]known{}, forked: map[ledger.Origin]bool{},
 		write: newWorker(writeQueue), read: newWorker(readQueue), troubles: newTroubles(cfg.Now),
 	}
 	for i, c := range cfg.Links {
@@ -138,12 +139,12 @@ func (n *Node) Run(ctx context.Context) error {
 			}
 		})
 	}
-	n.own(ctx)
+	n.loop(ctx)
 	return nil
 }
 
-// own is the owner's loop.
-func (n *Node) own(ctx context.Context) {
+// loop is the owner's.
+func (n *Node) loop(ctx context.Context) {
 	wake := time.NewTimer(time.Hour)
 	defer wake.Stop()
 	for {
@@ -156,7 +157,7 @@ func (n *Node) own(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case e := <-n.heard:
-			n.hear(e)
+			n.hear(ctx, e)
 		case e := <-n.in:
 			e(n)
 		case <-n.appended:
@@ -165,6 +166,12 @@ func (n *Node) own(ctx context.Context) {
 			n.step(replica.Tick{})
 		}
 	}
+}
+
+// presence is a peer on a link.
+type presence struct {
+	link replica.LinkID
+	peer replica.Peer
 }
 
 // event is something that the owner does.

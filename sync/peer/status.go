@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ type LedgerStatus struct {
 type PeerStatus struct {
 	Peer   string     `json:"peer"` // key id
 	Name   string     `json:"name,omitempty"`
-	Links  []string   `json:"links"` // that it is on now
+	Links  []string   `json:"links"` // that it is on now, by its own word
 	Heard  *time.Time `json:"heard,omitempty"`
 	Blames int        `json:"blames,omitempty"` // messages that did not verify
 	Shun   *time.Time `json:"shun,omitempty"`   // it is not asked before
@@ -67,10 +68,8 @@ type LinkStatus struct {
 func (n *Node) Status() Status {
 	n.mu.Lock()
 	r, rights := n.replica.Status(), n.rights
-	names := make(map[replica.Peer]string, len(n.names))
-	for p, name := range n.names {
-		names[p] = name
-	}
+	names := maps.Clone(n.names)
+	present := maps.Clone(n.present)
 	n.mu.Unlock()
 	for id, a := range rights.Authors { // what a steward wrote goes before what a peer says of itself
 		if a.Name != "" {
@@ -94,8 +93,10 @@ func (n *Node) Status() Status {
 	}
 	for _, p := range r.Peers {
 		out := PeerStatus{Peer: p.Peer.String(), Name: names[p.Peer], Links: []string{}, Heard: moment(p.Heard), Blames: p.Blames, Shun: moment(p.Shun)}
-		for _, id := range p.Links {
-			out.Links = append(out.Links, n.cfg.Links[id].Name)
+		for id, l := range n.cfg.Links {
+			if present[presence{replica.LinkID(id), p.Peer}] {
+				out.Links = append(out.Links, l.Name)
+			}
 		}
 		s.Peers = append(s.Peers, out)
 	}

@@ -3,7 +3,6 @@ package peer
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"tombolo/sync/ledger"
@@ -126,7 +125,7 @@ func (n *Node) tellStored(l replica.Ledger) bool {
 func (n *Node) lookAtOwn() {
 	moved := false
 	for o := range n.known {
-		if o.Author == n.cfg.Self || slices.Contains(n.cfg.Also, o.Author) {
+		if n.own(o) {
 			moved = n.look(o) || moved
 		}
 	}

@@ -33,6 +33,7 @@ type Author struct {
 	Removed bool
 	Hold    ed25519.PublicKey // nil: none
 	Witness ed25519.PublicKey // nil: none
+	TLS     ed25519.PublicKey // a gateway's: what it shows to a broker; not looked at here
 	Name    string
 }
 

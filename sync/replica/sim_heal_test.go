@@ -81,17 +81,17 @@ func (w *simWorld) quick() {
 		}
 		w.require(by.h.write(by.kind, by.body), "%s cannot write", by.h.name)
 		w.run(w.now + 5*time.Second) // of a new incarnation all have to ask
-		wants := w.counts["want"]
-		w.require(by.h.write(by.kind, by.body), "%s cannot write", by.h.name)
 		o := by.h.authors[by.kind].origin()
+		wants := w.wants[o]
+		w.require(by.h.write(by.kind, by.body), "%s cannot write", by.h.name)
 		w.run(w.now + time.Second)
 		for _, h := range w.hosts {
-			if a, named := h.rights.Authors[o.Author]; h.maySee(o) && named && !w.removed[h.id] && !a.Retired {
+			if a := h.rights.Authors[o.Author]; h.maySee(o) && slices.Contains(a.Kinds, o.Kind) && !w.removed[h.id] && !a.Retired {
 				l, _ := h.disk.ledger(o)
 				w.require(l.head.Size == by.h.mine[o].size(), "%s did not hear within a second what %s wrote", h.name, by.h.name)
 			}
 		}
-		w.require(w.counts["want"] == wants, "%s had to be asked for what a tail carries", by.h.name)
+		w.require(w.wants[o] == wants, "%s had to be asked for what a tail carries", by.h.name)
 		w.run(w.now + 5*time.Second)
 		what := w.unequalLedger(o)
 		w.require(what == "", "not acknowledged: %s", what)
@@ -135,8 +135,8 @@ func (w *simWorld) unequalLedger(o ledger.Origin) string {
 		if w.removed[h.id] || !h.maySee(o) {
 			continue
 		}
-		a, named := h.rights.Authors[o.Author]
-		if !named && w.anyFork() {
+		a := h.rights.Authors[o.Author]
+		if !slices.Contains(a.Kinds, o.Kind) && w.anyFork() {
 			continue // a steward was convicted before it learnt of this one, who has to be named by another
 		}
 		if a.Retired {
@@ -173,7 +173,7 @@ func (w *simWorld) unequalLedger(o ledger.Origin) string {
 	}
 	acks := author.disk.acks(o)
 	for _, h := range entitled {
-		known := len(author.rights.Authors[h.id].Hold) > 0 || !w.anyFork()
+		known := len(author.rights.Authors[h.id].Hold) > 0 && slices.Contains(author.rights.Authors[o.Author].Kinds, o.Kind) || !w.anyFork()
 		if h != author && h.holdKey != nil && known && w.share(h, author) && acks[h.id] < most {
 			return fmt.Sprintf("%s has an acknowledgement of %d of %d entries of %s by %s", author.name, acks[h.id], most, simShort(o), h)
 		}

@@ -107,6 +107,9 @@ func (h *simHost) send(a replica.Send) {
 	switch m := a.Message.(type) {
 	case replica.Want:
 		h.w.count("want")
+		if !h.w.removed[h.id] {
+			h.w.wants[m.Origin]++
+		}
 		h.w.require(a.To != replica.Peer{} && a.To != h.id, "%s wants something of nobody or itself", h.name)
 		p.what, p.origin = simTo, m.Origin
 	case replica.Proof:

@@ -78,6 +78,9 @@ func simSayAction(a replica.Action) string {
 
 // noteStatus is how the replicas see it.
 func (w *simWorld) noteStatus() {
+	for id := range w.removed {
+		w.note("%v was removed", id)
+	}
 	for _, h := range w.hosts {
 		if !h.up || !w.trace {
 			continue

@@ -41,6 +41,7 @@ type simWorld struct {
 
 	removeAt, retireAt, cloneAt int // events; -1: never
 
+	wants  map[ledger.Origin]int
 	counts map[string]int // of faults and of what was seen
 	trace  bool
 	trail  []string
@@ -130,7 +131,7 @@ func newSimWorld(seed uint64, rosters *simRosters, files string) *simWorld {
 	w := &simWorld{
 		Rand: rand.New(rand.NewPCG(seed, 5)), cast: c, truth: &simTruth{logs: map[ledger.Origin][]*simHistory{}},
 		rosters: rosters, files: files, community: c.community,
-		removed: map[replica.Peer]bool{}, cloned: map[replica.Peer]bool{}, counts: map[string]int{},
+		wants: map[ledger.Origin]int{}, removed: map[replica.Peer]bool{}, cloned: map[replica.Peer]bool{}, counts: map[string]int{},
 	}
 	w.hub = w.broker("the hub's broker")
 	own := []*simBroker{w.broker("casa's broker"), w.broker("mole's broker")}

@@ -21,8 +21,9 @@ import (
 func main() {
 	people := flag.Int("people", 1_000_000, "passports in the roster")
 	child := flag.String("memory", "", "measure the memory of a gateway with this roster (the program calls itself so)")
+	daemon := flag.String("daemon", "", "run the gateway of this folder, to be measured (the program calls itself so)")
 	flag.Parse()
-	if err := run(*people, *child); err != nil {
+	if err := run(*people, *child, *daemon); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -30,10 +31,13 @@ func main() {
 
 var errMissed = errors.New("a target was missed")
 
-func run(people int, child string) error {
+func run(people int, child, daemon string) error {
 	tombolod.Tune() // as the daemon does
-	if child != "" {
+	switch {
+	case child != "":
 		return printMemory(child, people)
+	case daemon != "":
+		return runDaemon(daemon)
 	}
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU())) // the targets speak of two cores
 	dir, err := os.MkdirTemp("", "tombolo-bench-")
@@ -50,6 +54,7 @@ func run(people int, child string) error {
 	for _, measure := range []func() error{
 		func() error { return taps(b, dir, path, people) },
 		func() error { return memory(b, path, people) },
+		func() error { return nodeMemory(b, dir) },
 		func() error { return journal(b, dir) },
 		func() error { return policies(b) },
 		func() error { return cards(b, dir, path) },

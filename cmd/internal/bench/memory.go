@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -52,28 +51,12 @@ func printMemory(path string, people int) error {
 			}
 		}
 	}
-	mb, err := resident()
+	mb, err := status("VmRSS:")
 	if err != nil {
 		return err
 	}
 	fmt.Println(mb)
 	return g.close()
-}
-
-// resident is this process's resident memory in MB, as the kernel counts it.
-func resident() (float64, error) {
-	f, err := os.Open("/proc/self/status")
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if value, ok := strings.CutPrefix(s.Text(), "VmRSS:"); ok {
-			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
-			return kb / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("/proc/self/status has no VmRSS")
 }
 
 // policies measures a policy of 500 doors and 200 levels, in milliseconds.

@@ -274,7 +274,7 @@ func (en *enrolments) directory(r *replica.Rights, node ledger.CharterID) {
 			if _, there := r.Authors[id]; there || gone[b.Keys.Signing] {
 				continue
 			}
-			r.Authors[id] = replica.Author{Key: b.Keys.Signing[:], Name: b.Gateway, Hold: b.Keys.Hold[:], Witness: b.Keys.Witness[:]}
+			r.Authors[id] = replica.Author{Key: b.Keys.Signing[:], Name: b.Gateway, Hold: b.Keys.Hold[:], Witness: b.Keys.Witness[:], TLS: b.Keys.TLS[:]}
 		}
 	}
 }

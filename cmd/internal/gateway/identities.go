@@ -21,18 +21,22 @@ var errStranger = errors.New("no ledger names this key")
 type identities struct {
 	node     string
 	gateways map[[32]byte]replica.Peer // by TLS key
+	others   map[[32]byte]replica.Peer // other nodes', as their directories name them, by TLS key
 	desks    map[[32]byte]bool         // by author's key: whether it is one of the node's
 }
 
 func newIdentities(r replica.Rights, gateways []roster.Gateway) *identities {
-	ids := &identities{gateways: map[[32]byte]replica.Peer{}, desks: map[[32]byte]bool{}}
+	ids := &identities{gateways: map[[32]byte]replica.Peer{}, others: map[[32]byte]replica.Peer{}, desks: map[[32]byte]bool{}}
 	if !r.Node.IsZero() {
 		ids.node = r.Node.String()
 	}
 	for _, g := range gateways {
 		ids.gateways[g.Keys.TLS] = ledger.KeyIDOf(g.Keys.Signing[:])
 	}
-	for _, a := range r.Authors {
+	for id, a := range r.Authors {
+		if len(a.TLS) > 0 && !a.Removed {
+			ids.others[[32]byte(a.TLS)] = id
+		}
 		if a.Retired || a.Removed {
 			continue
 		}
@@ -45,7 +49,7 @@ func newIdentities(r replica.Rights, gateways []roster.Gateway) *identities {
 }
 
 func (ids *identities) equal(other *identities) bool {
-	return ids.node == other.node && maps.Equal(ids.gateways, other.gateways) && maps.Equal(ids.desks, other.desks)
+	return ids.node == other.node && maps.Equal(ids.gateways, other.gateways) && maps.Equal(ids.others, other.others) && maps.Equal(ids.desks, other.desks)
 }
 
 // of is who has proved its key on a connection. A desk's certificate is held
@@ -55,6 +59,9 @@ func (ids *identities) of(cs tls.ConnectionState, now time.Time) (broker.Identit
 	if err == nil {
 		if p, ok := ids.gateways[key]; ok {
 			return ids.identity(p, true, false), nil
+		}
+		if p, ok := ids.others[key]; ok {
+			return ids.identity(p, false, false), nil
 		}
 		return broker.Identity{}, errStranger
 	}
