@@ -20,12 +20,12 @@ RACE := ./cmd/internal/... ./edge/... ./hw/... ./sync/...
 
 FUZZTIME ?= 1m
 
-.PHONY: build test setup lint unit race soak fuzz bench clean
+.PHONY: build test setup lint unit simulate race soak fuzz bench clean
 
 build: ## bin/tombolo and bin/tombolod
 	$(GO) build -o bin/ ./cmd/tombolo ./cmd/tombolod
 
-test: setup lint unit race ## everything that CI runs
+test: setup lint unit simulate race ## everything that CI runs
 
 setup:
 	@missing=(); for need in $(NEEDS); do [ -e "$${need#*:}" ] || missing+=("$${need%%:*}"); done; \
@@ -47,6 +47,10 @@ lint:
 unit: ## unit, property, vectors, fuzz seeds, end to end, emulated board
 	$(GO) test -count=1 -timeout 20m ./...
 
+# One seed again, with all that happens in it: -sim.seed=N in place of -sim.for.
+simulate: ## as many seeded worlds of gateways, desks and a hub as four minutes allow
+	$(GO) test -count=1 -timeout 20m -run '^TestSimulation$$' -v ./sync/replica -sim.for 4m
+
 race:
 	$(GO) test -count=1 -timeout 20m -race $(RACE)
 
@@ -58,8 +62,10 @@ fuzz: ## every fuzzer for FUZZTIME each
 		done; \
 	done
 
-soak: ## what takes longer: every mutant of the core has to be caught; the Pi 3's kernel; 200 kills
+soak: ## what takes longer: every mutant of the cores has to be caught; 10,000 worlds; the Pi 3's kernel; 200 kills
 	$(GO) test -count=1 -timeout 1h -tags pcsc,soak -run '^TestMutants$$' ./edge/panel
+	$(GO) test -count=1 -timeout 2h -tags pcsc,soak -run 'Mutants$$' -v ./sync/replica
+	$(GO) test -count=1 -timeout 8h -run '^TestSimulation$$' -v ./sync/replica -sim.seeds 10000
 	$(GO) test -count=1 -timeout 20m -tags pcsc,soak -run '^TestRaspi$$' -v ./firmware
 	TOMBOLO_KILLS=200 $(GO) test -count=1 -timeout 1h -run TestKilled -v ./cmd/tombolod
 

@@ -157,7 +157,7 @@ func (a *audit) authority(l *audited) authority {
 		if l.report.Begin.Charter == o.Community {
 			return a.charter(l, o.Community, ledger.Issuer)
 		}
-	case ledger.NodeLog:
+	case ledger.NodeLog, ledger.DirectoryLog:
 		if chain, ok := a.chains[l.report.Begin.Charter]; ok && chain.Latest().Community == o.Community {
 			return a.charter(l, chain.ID(), ledger.Steward)
 		}
@@ -169,7 +169,8 @@ func (a *audit) authority(l *audited) authority {
 
 func (a *audit) charter(l *audited, id ledger.CharterID, role ledger.AuthorRole) authority {
 	chain, ok := a.chains[id]
-	if !ok || !a.trusts(id) {
+	// Another node's directory counts by that node's own charter, in its community.
+	if !ok || !a.trusts(id) && (l.head.Origin.Kind != ledger.DirectoryLog || !a.trusts(l.head.Origin.Community)) {
 		return nobody
 	}
 	limit, ok := chain.Limit(role, l.head.Origin)

@@ -141,7 +141,7 @@ func verbsOf(c *cobra.Command, name string) string {
 			}
 		}
 	}
-	if len(found) > 3 {
+	if len(found) > 4 {
 		return ""
 	}
 	return strings.Join(found, " or ")

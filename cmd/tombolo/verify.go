@@ -47,6 +47,18 @@ func (e *env) trust(f *folder.Folder, a *audit, gateways bool) error {
 		}
 		a.chains[c.ID()], a.pinned[c.ID()] = c, true
 	}
+	ids, err := f.Store().CharterIDs() // other nodes', for their directories
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, ok := a.chains[id]; ok {
+			continue
+		}
+		if a.chains[id], err = f.Store().Charters(id); err != nil {
+			return err
+		}
+	}
 	forks, err := f.Store().Forks()
 	if err != nil {
 		return err
