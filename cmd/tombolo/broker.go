@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -63,7 +64,7 @@ type brokerClient struct {
 func (c brokerClient) enrolled() (enroll.Client, error) {
 	var out enroll.Client
 	if !fillHex(out.Peer[:], c.Peer) || !fillHex(out.Key[:], c.TLS) {
-		return out, fmt.Errorf("%s: %q is damaged", brokerFile, c.Name)
+		return out, fmt.Errorf("the keys of %q are damaged", c.Name)
 	}
 	return out, nil
 }
@@ -76,6 +77,11 @@ func (e *env) brokerNew() *cobra.Command {
 		}
 		if site.Kind == mosquitto && len(site.Hosts) > 1 {
 			return usage("--host: mosquitto is one server; a cluster is of kind %s", nats)
+		}
+		for _, h := range site.Hosts {
+			if !isHost(h) {
+				return usage("--host %s: want a name or an address without a port", h)
+			}
 		}
 		if !filepath.IsAbs(site.At) {
 			return usage("--at %s: want an absolute path", site.At)
@@ -139,24 +145,97 @@ func (e *env) brokerAdmit() *cobra.Command {
 	return c
 }
 
+// isHost tells whether a name is one that stands in certificates and in the names
+// of files: of letters, digits, dots and dashes, or an IP address.
+func isHost(name string) bool {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return true
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || label[0] == '-' {
+			return false
+		}
+	}
+	return len(name) <= 253
+}
+
 func readSite(dir string) (*brokerSite, error) {
-	data, err := folder.ReadFile(filepath.Join(dir, brokerFile), 1<<20)
+	path := filepath.Join(dir, brokerFile)
+	data, err := folder.ReadFile(path, 1<<20)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is no broker's folder: `tombolo broker new` makes one", dir)
 	}
 	if err != nil {
 		return nil, err
 	}
+	s, err := parseSite(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// maxClients is how many a broker's folder lists; its file has at most 1 MiB.
+const maxClients = 4096
+
+// errSite marks a broker.json that no version of this program wrote.
+var errSite = errors.New("not a broker's description")
+
+// parseSite reads broker.json, as [brokerSite] writes it and nothing else: what
+// stands in it ends up in names of files, certificates and configurations.
+func parseSite(data []byte) (*brokerSite, error) {
 	var s brokerSite
-	return &s, folder.DecodeJSON(data, &s)
+	if err := folder.DecodeJSON(data, &s); err != nil {
+		return nil, err
+	}
+	var community ledger.CharterID
+	switch {
+	case s.Kind != mosquitto && s.Kind != nats:
+		return nil, fmt.Errorf("%w: kind %q", errSite, s.Kind)
+	case !fillHex(community[:], s.Community) || community.IsZero():
+		return nil, fmt.Errorf("%w: community %q", errSite, s.Community)
+	case len(s.Hosts) == 0 || s.Kind == mosquitto && len(s.Hosts) > 1:
+		return nil, fmt.Errorf("%w: %d hosts", errSite, len(s.Hosts))
+	case !filepath.IsAbs(s.At):
+		return nil, fmt.Errorf("%w: its files stand at %q", errSite, s.At)
+	case len(s.Clients) > maxClients:
+		return nil, fmt.Errorf("%w: %d clients, more than %d", errSite, len(s.Clients), maxClients)
+	}
+	for _, h := range s.Hosts {
+		if !isHost(h) {
+			return nil, fmt.Errorf("%w: host %q", errSite, h)
+		}
+	}
+	there := map[string]bool{}
+	for _, c := range s.Clients {
+		if _, err := c.enrolled(); err != nil {
+			return nil, fmt.Errorf("%w: %w", errSite, err)
+		}
+		if err := checkClient(c.Name); err != nil {
+			return nil, fmt.Errorf("%w: %w", errSite, err)
+		}
+		if !c.Removed && there[c.Name] {
+			return nil, fmt.Errorf("%w: two clients are called %q", errSite, c.Name)
+		}
+		there[c.Name] = there[c.Name] || !c.Removed
+	}
+	return &s, nil
+}
+
+// checkClient refuses what is no name of a client: slugs with dots in between.
+func checkClient(name string) error {
+	for part := range strings.SplitSeq(name, ".") {
+		if err := ledger.CheckSlug("name", part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // add notes a client, under a name that is a file's.
 func (s *brokerSite) add(name string, peer ledger.KeyID, tls [32]byte, desk bool) error {
-	for _, part := range strings.Split(name, ".") {
-		if err := ledger.CheckSlug("name", part); err != nil {
-			return usageError{err}
-		}
+	if err := checkClient(name); err != nil {
+		return usageError{err}
 	}
 	c := brokerClient{Name: name, Peer: peer.String(), TLS: fmt.Sprintf("%x", tls), Desk: desk}
 	for i, have := range s.Clients {
@@ -336,5 +415,5 @@ func readPEMKey(path string) (ed25519.PrivateKey, error) {
 
 func fillHex(dst []byte, s string) bool {
 	b, err := hex.DecodeString(s)
-	return err == nil && len(b) == len(dst) && copy(dst, b) == len(dst)
+	return err == nil && len(b) == len(dst) && s == strings.ToLower(s) && copy(dst, b) == len(dst)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,6 +77,9 @@ func (e *env) doorOpen() *cobra.Command {
 			if err := inPolicy(p, "door", p.Doors, args[0]); err != nil {
 				return err
 			}
+			if err := hasGateway(f, args[0], p.Doors[args[0]].Gateway); err != nil {
+				return err
+			}
 			if err := e.write(f, ledger.NodeLog, &ledger.Open{Door: args[0], Why: why}); err != nil {
 				return err
 			}
@@ -94,6 +98,18 @@ func (e *env) doorOpen() *cobra.Command {
 	})
 	c.Flags().StringVar(&why, "why", "", "the reason, at most 200 characters")
 	return c
+}
+
+// hasGateway refuses an order that nobody could carry out.
+func hasGateway(f *folder.Folder, door, name string) error {
+	all, err := f.Gateways()
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(all, func(g folder.Gateway) bool { return g.Name == name && g.Active() }) {
+		return fmt.Errorf("door %q hangs on gateway %q, which is not enrolled: nothing opens it until it is", door, name)
+	}
+	return nil
 }
 
 // doorLockdown does not ask: it is ordered in a hurry, and lifted as easily.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -131,12 +133,26 @@ func (a *approval) network(ctx context.Context, f *folder.Folder) error {
 		return enroll.Approval{Size: size, Reader: temp}, err
 	}
 	if err := enroll.Approve(ctx, cfg); err != nil {
-		if request.Gateway != "" {
-			return fmt.Errorf("gateway %q is enrolled in the ledger, and did not take its approval in: %w", request.Gateway, err)
-		}
-		return err
+		return a.why(f, request, err)
 	}
 	return a.told(f, request, again, "", "the gateway has taken it in, and starts\n")
+}
+
+// why says what an enrolment over the network that failed leaves behind, and what
+// to do about it.
+func (a *approval) why(f *folder.Folder, r folder.Request, err error) error {
+	dial, dialled := errors.AsType[*net.OpError](err)
+	switch {
+	case r.Gateway != "":
+		if is, bad := enrolled(f, r); bad == nil && is {
+			return fmt.Errorf("gateway %q is enrolled in the ledger, and did not take its approval in; approve it again: %w", r.Gateway, err)
+		}
+	case a.at != "" && errors.Is(err, enroll.ErrWay):
+		return errors.New("the gateway has no terminal to show digits on, as a service has none: take the code from its log (journalctl -u tombolod) and give it with --code")
+	case dialled && dial.Op == "dial":
+		return fmt.Errorf("no gateway answers: %w\nOne that is not enrolled yet waits while `tombolod run` runs, on port %s; one that is enrolled waits no more", err, enroll.DefaultPort)
+	}
+	return err
 }
 
 func (a *approval) export(f *folder.Folder, w io.Writer) error {
@@ -187,7 +203,11 @@ func enrolled(f *folder.Folder, r folder.Request) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	is := false
+	return among(all, r)
+}
+
+// among is enrolled, of the gateways that there are and were.
+func among(all []folder.Gateway, r folder.Request) (is bool, err error) {
 	for _, g := range all {
 		switch {
 		case g.Keys == r.Keys && !g.Active():
@@ -198,9 +218,18 @@ func enrolled(f *folder.Folder, r folder.Request) (bool, error) {
 			return false, fmt.Errorf("another gateway is called %q: remove it first (`tombolo gateway remove %s`), or give this one another name", r.Gateway, r.Gateway)
 		case g.Keys.Signing == r.Keys.Signing:
 			return false, fmt.Errorf("this gateway's signing key was enrolled as %q with other keys or another name; it needs new keys, from `tombolod init` in an empty folder", g.Name)
+		case g.Keys.Signing != r.Keys.Signing && share(g.Keys, r.Keys):
+			return false, fmt.Errorf("the request names a key of gateway %q as its own: whoever made it wants to take that one's place", g.Name)
 		}
 	}
 	return is, nil
+}
+
+// share tells whether two gateways have a key in common. Only the signing key's
+// possession is proved by a request.
+func share(a, b ledger.GatewayKeys) bool {
+	theirs := [][32]byte{b.Signing, b.Hold, b.Witness, b.Sealing, b.TLS}
+	return slices.ContainsFunc([][32]byte{a.Signing, a.Hold, a.Witness, a.Sealing, a.TLS}, func(k [32]byte) bool { return slices.Contains(theirs, k) })
 }
 
 func (a *approval) told(f *folder.Folder, r folder.Request, again bool, file, then string) error {

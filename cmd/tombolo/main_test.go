@@ -125,7 +125,8 @@ func newKeystore(number, password string) ([]byte, error) {
 // gateway log DIR N (a door log of N decisions), gateway key DIR, gateway phones
 // DIR (whether they can be used), gateway old DIR (it starts with software that
 // knows no lockdown), gateway used DIR PASS (an entry of a guest pass), gateway pin
-// DIR PASSPORT DIGITS (what was typed there).
+// DIR PASSPORT DIGITS (what was typed there), gateway newer DIR (later software has
+// it).
 func gatewayTool(args []string) error {
 	f, err := folder.Open(args[1], args[0] == "new")
 	if err != nil {
@@ -165,6 +166,13 @@ func gatewayTool(args []string) error {
 			return err
 		}
 		return gatewayWrites(f, &ledger.PassUsed{Pass: id, Seq: 1})
+	case "newer":
+		db, err := store.Database(filepath.Join(f.Dir(), "ledgers.db"), 1)
+		if err != nil {
+			return err
+		}
+		_, err = db.Exec("PRAGMA user_version = 9")
+		return errors.Join(err, db.Close())
 	case "pin":
 		return typed(f, args[2], args[3])
 	case "log":
@@ -279,6 +287,7 @@ func TestScripts(t *testing.T) {
 			"json":  checkJSON,
 			"keep":  keep,
 			"age":   age,
+			"files": holdsFiles,
 		},
 	})
 }
@@ -333,6 +342,19 @@ func keep(ts *testscript.TestScript, _ bool, args []string) {
 		value = fmt.Sprint(v[args[1]])
 	}
 	ts.Setenv(args[0], value)
+}
+
+// files FOLDER NAME…: the folder has these files and no others.
+func holdsFiles(ts *testscript.TestScript, neg bool, args []string) {
+	all, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var names []string
+	for _, f := range all {
+		names = append(names, f.Name())
+	}
+	if neg || !slices.Equal(names, slices.Sorted(slices.Values(args[1:]))) {
+		ts.Fatalf("%s has %v", args[0], names)
+	}
 }
 
 // age DURATION: that much later.

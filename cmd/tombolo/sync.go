@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -110,8 +111,8 @@ func (d *desk) own() (out []store.Info, err error) {
 // reached is what came of telling the gateways.
 type reached struct {
 	Reached []string `json:"reached"`
-	Missing []string `json:"missing,omitempty"`
-	Links   []string `json:"links_down,omitempty"`
+	Missing []string `json:"missing"`
+	Links   []string `json:"links_down"` // and why
 	Seconds float64  `json:"seconds"`
 }
 
@@ -123,8 +124,19 @@ func (r reached) String() string {
 	if len(r.Missing) > 0 {
 		out += "; not yet: " + strings.Join(r.Missing, ", ")
 	}
-	if len(r.Links) > 0 {
-		out += "\nno connection: " + strings.Join(r.Links, "; ")
+	for _, l := range r.Links {
+		out += "\nlink " + l
+	}
+	return out
+}
+
+// downLinks names the links that are not connected, and why.
+func downLinks(all []peer.LinkStatus) []string {
+	out := []string{}
+	for _, l := range all {
+		if !l.Up {
+			out = append(out, because(l.Name, cmp.Or(l.Error, "no answer from "+l.Broker)))
+		}
 	}
 	return out
 }
@@ -138,14 +150,14 @@ func (e *env) tell(ctx context.Context, f *folder.Folder, patience time.Duration
 	}
 	began := time.Now()
 	err = d.during(ctx, func(ctx context.Context) error {
-		last, moved := "", time.Now()
+		last, moved, done := "", time.Now(), false
 		for {
 			all, err := d.holders()
 			if err != nil {
 				return err
 			}
 			s := d.node.Status()
-			r = reached{Seconds: time.Since(began).Seconds(), Reached: []string{}}
+			r = reached{Seconds: time.Since(began).Seconds(), Reached: []string{}, Missing: []string{}, Links: downLinks(s.Links)}
 			for _, h := range all {
 				if h.has {
 					r.Reached = append(r.Reached, h.name)
@@ -153,23 +165,24 @@ func (e *env) tell(ctx context.Context, f *folder.Folder, patience time.Duration
 					r.Missing = append(r.Missing, h.name)
 				}
 			}
-			for _, l := range s.Links {
-				if !l.Up {
-					r.Links = append(r.Links, because(l.Name, l.Error))
-				}
-			}
-			behind := int64(0)
+			left := int64(0) // of what is to come here, and of charters to announce
 			for _, l := range s.Ledgers {
-				behind += l.Behind
+				left += l.Behind
+			}
+			for _, l := range s.Links {
+				left += int64(l.Untold)
 			}
 			quiet := patience
-			if len(r.Missing) == 0 && len(r.Links) == 0 && behind == 0 {
-				if len(all) > 0 {
+			if len(r.Missing) == 0 && len(r.Links) == 0 && left == 0 {
+				if len(all) > 0 && done { // at the last look, too: what was announced just now is on its way out
 					return nil
 				}
-				quiet = min(patience, syncQuiet) // nobody is there to say so
+				done = true
+				if len(all) == 0 {
+					quiet = min(patience, syncQuiet) // nobody is there to say so
+				}
 			}
-			if now := fmt.Sprint(r.Reached, r.Links, behind, s.Counts); now != last {
+			if now := fmt.Sprint(r.Reached, r.Links, left, s.Counts); now != last {
 				last, moved = now, time.Now()
 			}
 			if time.Since(moved) > quiet {
@@ -180,6 +193,9 @@ func (e *env) tell(ctx context.Context, f *folder.Folder, patience time.Duration
 			}
 		}
 	})
+	if err == nil && len(r.Missing) > 0 && len(r.Links) == 0 && !d.ownLink {
+		e.warn("no link of %s is marked `own = true`: policies and orders travel over no other, so only what is the community's was told", linksFile)
+	}
 	return r, err
 }
 
@@ -233,6 +249,15 @@ func (e *env) syncStatus() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for _, l := range downLinks(s.Links) {
+				e.warn("link %s", l)
+			}
+			for _, p := range s.Problems {
+				e.warn("%s", p)
+			}
+			if words := decidesBy(s); words != "" {
+				fmt.Fprintln(e.Err, words)
+			}
 			if peers {
 				return e.printPeers(s)
 			}
@@ -250,7 +275,11 @@ func (e *env) participation(ctx context.Context, f *folder.Folder, patience time
 	if s, err = askStatus(ctx, f.Dir()); err == nil || !errors.Is(err, errNoDaemon) {
 		return s, err
 	}
+	silent := err
 	d, err := e.participant(f)
+	if errors.Is(err, errGateway) {
+		return s, silent
+	}
 	if err != nil {
 		return s, err
 	}
@@ -313,13 +342,8 @@ func (e *env) printLedgers(f *folder.Folder, s gatewayStatus) error {
 }
 
 func (e *env) printPeers(s gatewayStatus) error {
-	for _, l := range s.Links {
-		if !l.Up && !e.json {
-			e.warn("link %s: %s", l.Name, because("no connection", l.Error))
-		}
-	}
 	return table(e, s.Peers, "Nobody else was heard.", []string{"PEER", "ID", "LINKS", "HEARD", "REFUSED"}, func(p peer.PeerStatus) []string {
-		return []string{nameOr(p.Name, "-"), p.Peer, strings.Join(p.Links, ", "), orDash(p.Heard, when), fmt.Sprint(p.Blames)}
+		return []string{nameOr(p.Name, "-"), p.Peer, cmp.Or(strings.Join(p.Links, ", "), "-"), orDash(p.Heard, when), fmt.Sprint(p.Blames)}
 	})
 }
 

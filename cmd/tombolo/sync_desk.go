@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/tls"
@@ -25,7 +26,12 @@ const (
 	maxLinks  = 1 << 16 // bytes
 )
 
-var errNoLinks = errors.New("this folder has no links.toml, which says where its node's broker is; the README shows one. Until then ledgers travel as files (`tombolo ledger export`)")
+// Why a folder takes no part.
+var (
+	errNoLinks = errors.New("this folder has no links.toml, which says where its node's broker is; the README shows one. Until then ledgers travel as files (`tombolo ledger export`)")
+	errGateway = errors.New("this folder is a gateway's: its daemon takes part, by the links of gateway.toml")
+	errNotOwn  = errors.New("`own = true` is for the node's gateways and stewards, and this folder holds an issuer's key alone: take the line out")
+)
 
 func hasLinks(f *folder.Folder) bool {
 	_, err := os.Stat(filepath.Join(f.Dir(), linksFile))
@@ -50,21 +56,32 @@ func readLinks(f *folder.Folder) (map[string]*wiring.Link, error) {
 
 // desk is this folder as a participant: its steward's, else its issuer's.
 type desk struct {
-	folder *folder.Folder
-	author ed25519.PrivateKey
-	self   ledger.KeyID
-	node   *peer.Node
+	folder  *folder.Folder
+	author  ed25519.PrivateKey
+	self    ledger.KeyID
+	ownLink bool // a link carries what is the node's
+	node    *peer.Node
 }
 
 // participant joins this folder to the brokers that its links name.
 func (e *env) participant(f *folder.Folder) (*desk, error) {
 	links, err := readLinks(f)
+	if errors.Is(err, errNoLinks) {
+		if name, bad := f.Gateway(); bad != nil || name != "" {
+			err = cmp.Or(bad, errGateway)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	d := &desk{folder: f}
+	for _, l := range links {
+		d.ownLink = d.ownLink || l.Own
+	}
 	if d.author, err = f.Key(folder.StewardKey); errors.Is(err, folder.ErrNoKey) {
-		d.author, err = f.Key(folder.IssuerKey)
+		if d.author, err = f.Key(folder.IssuerKey); err == nil && d.ownLink {
+			return nil, fmt.Errorf("%s: %w", linksFile, errNotOwn)
+		}
 	}
 	if errors.Is(err, folder.ErrNoKey) {
 		return nil, fmt.Errorf("a desk takes part by its steward's or its issuer's key: %w", err)

@@ -2,15 +2,18 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"tombolo/cmd/internal/folder"
 	"tombolo/sync/ledger"
+	"tombolo/sync/store"
 )
 
 // updateFlags is what changes in a charter.
@@ -20,6 +23,7 @@ type updateFlags struct {
 	addHeartbeat, retireHeartbeat keys
 	addKey, removeKey             keys
 	successor                     hex32
+	count                         int64 // of the entries of the retired key's last ledger; -1: all
 	threshold                     uint
 	chain                         uint64
 	registry                      address
@@ -55,6 +59,7 @@ func (e *env) charterUpdate() *cobra.Command {
 		c.Flags().Var(to, "retire-"+name, "public key of a "+name+" that writes no more; what is held here of its ledgers counts")
 	}
 	c.Flags().Var(&d.successor, "successor", "the key that follows the retired one; it is added")
+	c.Flags().Int64Var(&d.count, "count", -1, "how many entries of the retired key's last ledger count, if a thief wrote those behind them (default: all that are held here)")
 	c.Flags().Var(&d.addKey, "add-key", "public key of one more who signs charters")
 	c.Flags().Var(&d.removeKey, "remove-key", "public key of one who signs charters no more")
 	c.Flags().UintVar(&d.threshold, "threshold", 0, "how many of the charter keys have to sign the next version")
@@ -128,6 +133,9 @@ func (d *updateFlags) apply(f *folder.Folder, c *cobra.Command, next *ledger.Cha
 }
 
 func (d *updateFlags) applyAuthors(f *folder.Folder, next *ledger.Charter) error {
+	if n := len(d.retireIssuer) + len(d.retireSteward); n != 1 && d.count != -1 {
+		return usage("--count is of one key: retire one, not %d", n)
+	}
 	retired := ledger.AuthorRole("")
 	for _, r := range []struct {
 		role ledger.AuthorRole
@@ -138,7 +146,7 @@ func (d *updateFlags) applyAuthors(f *folder.Folder, next *ledger.Charter) error
 			if i < 0 || next.Authors[i].Retired {
 				return fmt.Errorf("%v is no %s in force of %q; see `tombolo charter show`", &k, r.role, next.Slug)
 			}
-			counted, err := countedOf(f, r.role, k)
+			counted, err := countedOf(f, r.role, k, d.count)
 			if err != nil {
 				return err
 			}
@@ -184,17 +192,31 @@ func addAuthor(next *ledger.Charter, role ledger.AuthorRole, key hex32, mayBeThe
 }
 
 // countedOf lists how far each ledger of an author is held here: that is what
-// goes on to count once it is retired.
-func countedOf(f *folder.Folder, role ledger.AuthorRole, key hex32) (out []ledger.Counted, err error) {
-	kind := map[ledger.AuthorRole]ledger.LogKind{ledger.Issuer: ledger.CommunityLog, ledger.Steward: ledger.NodeLog}[role]
+// goes on to count once it is retired; of its last one at most so many entries,
+// unless most is -1.
+func countedOf(f *folder.Folder, role ledger.AuthorRole, key hex32, most int64) (out []ledger.Counted, err error) {
+	kinds := map[ledger.AuthorRole][]ledger.LogKind{ledger.Issuer: {ledger.CommunityLog}, ledger.Steward: {ledger.NodeLog, ledger.DirectoryLog}}[role]
 	all, err := f.Store().Ledgers()
 	if err != nil {
 		return nil, err
 	}
-	for _, i := range all {
-		if i.Origin.Kind == kind && i.Origin.Author == ledger.KeyIDOf(key[:]) {
-			out = append(out, ledger.Counted{Incarnation: i.Origin.Incarnation, Size: i.Size, Root: i.Root})
+	all = slices.DeleteFunc(all, func(i store.Info) bool {
+		return i.Origin.Author != ledger.KeyIDOf(key[:]) || !slices.Contains(kinds, i.Origin.Kind)
+	})
+	slices.SortFunc(all, func(a, b store.Info) int { // the one that a thief would write comes first
+		return cmp.Or(cmp.Compare(slices.Index(kinds, a.Origin.Kind), slices.Index(kinds, b.Origin.Kind)), cmp.Compare(b.Generation, a.Generation))
+	})
+	for n, i := range all {
+		if n == 0 && most != -1 {
+			if most < 1 || most > i.Size {
+				return nil, usage("--count %d: %d entries of %v are held; see `tombolo ledger show`", most, i.Size, i.Origin)
+			}
+			if i.Root, err = tlog.TreeHash(most, ledger.Hashes(f.Store().Reader(i))); err != nil {
+				return nil, err
+			}
+			i.Size = most
 		}
+		out = append(out, ledger.Counted{Incarnation: i.Origin.Incarnation, Size: i.Size, Root: i.Root})
 	}
 	slices.SortFunc(out, func(a, b ledger.Counted) int { return bytes.Compare(a.Incarnation[:], b.Incarnation[:]) })
 	return out, nil
@@ -273,7 +295,7 @@ func (e *env) settle(f *folder.Folder, chain ledger.Charters, next ledger.Charte
 		}
 	}
 	return e.print(settled{string(next.Kind), next.Slug, next.Version, len(signed.Signatures), true, ""},
-		"version %d of the charter of %s %s is in force here, and elsewhere once it is imported (`tombolo ledger export`)\n", next.Version, next.Kind, next.Slug)
+		"version %d of the charter of %s %s is in force here, and elsewhere once it arrives: over the network, or by `tombolo ledger export`\n", next.Version, next.Kind, next.Slug)
 }
 
 type settled struct {

@@ -121,7 +121,7 @@ func inWords(body ledger.Body) string {
 	case *ledger.Siblings:
 		return siblingsInWords(b)
 	case *ledger.Ordered:
-		return fmt.Sprintf("%s, decision %d: by entry %d of %s", b.Door, b.Seq, b.Index, b.Origin)
+		return fmt.Sprintf("%s, decision %d: ordered by entry %d of %s", b.Door, b.Seq, b.Index, ledgerInWords(b.Origin))
 	case *ledger.PolicyTried:
 		if b.OK {
 			return fmt.Sprintf("policy version %d was tried, and stays", b.Version)
@@ -144,6 +144,15 @@ func inWords(body ledger.Body) string {
 		return b.Part + ": " + b.What
 	}
 	return fieldsInWords(body)
+}
+
+// ledgerInWords names a ledger by its author, as lists show it.
+func ledgerInWords(origin string) string {
+	o, err := ledger.ParseOrigin(origin)
+	if err != nil {
+		return origin
+	}
+	return fmt.Sprintf("the %s ledger of %s", o.Kind, short(o.Author))
 }
 
 func siblingsInWords(b *ledger.Siblings) string {

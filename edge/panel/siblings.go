@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"tombolo/edge/access"
 	"tombolo/passport"
@@ -145,6 +146,17 @@ func (p *Panel) heard(m Moment, logs []ledger.Source, missing []string) {
 	}
 }
 
+// codePart is what the Fault that tells of a code's second door names. It happens,
+// and is never over.
+func codePart(door string) string { return "door/" + door + "/code" }
+
+// CodeTwice is the door of a Fault that tells of a code which has opened a
+// sibling's door, too, by the Fault's part; ok is false for any other.
+func CodeTwice(part string) (door string, ok bool) {
+	door = strings.TrimSuffix(strings.TrimPrefix(part, "door/"), "/code")
+	return door, part == codePart(door)
+}
+
 // fold takes entries of a sibling's door log, and tells of codes that have opened a
 // door on either side.
 func (p *Panel) fold(m Moment, log ledger.Origin, entries []Logged) {
@@ -159,7 +171,7 @@ func (p *Panel) fold(m Moment, log ledger.Origin, entries []Logged) {
 				there = log.Author.String()
 			}
 			p.record(m, &ledger.Fault{
-				Part: "door/" + double.Here.Door + "/code",
+				Part: codePart(double.Here.Door),
 				What: fmt.Sprintf("a code of passport %d that opened it by decision %d has opened %s at gateway %s, too, by decision %d of that log",
 					double.Passport, double.Here.Seq, double.There.Door, there, double.There.Seq),
 			})

@@ -138,7 +138,9 @@ var projections = []string{"cursor", "holder", "claim", "doorkey", "revoked", "h
 // nobody may see a roster from which a revocation is missing that was there.
 func (p *pass) again(ledgers []Ledger) error {
 	p.changed = true
-	return p.do(func(tx *sql.Tx) error {
+	do := p.do
+	defer func() { p.do = do }()
+	return do(func(tx *sql.Tx) error {
 		for _, table := range projections {
 			if _, err := tx.Exec("DELETE FROM " + table); err != nil {
 				return err

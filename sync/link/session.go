@@ -98,6 +98,7 @@ type session struct {
 	// is false when it did not. Written before the library's Connect is done.
 	release func() bool
 	conn    *guardedConn // likewise; nil if it was not opened
+	failed  error        // likewise: why it was not
 	running *sync.WaitGroup
 
 	mu sync.Mutex
@@ -159,7 +160,7 @@ func (l *Link) connect(ctx context.Context, running *sync.WaitGroup) error {
 // failed then.
 func (s *session) because(err error) error {
 	if s.conn == nil {
-		return err
+		return cmp.Or(s.failed, err)
 	}
 	if cut := s.conn.cut.Load(); cut != nil {
 		return *cut
@@ -194,6 +195,7 @@ func (s *session) options(ctx context.Context, filters int) *mqtt.ClientOptions 
 	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
 		conn, err := s.dial(ctx, filters)
 		if err != nil {
+			s.failed = err
 			return nil, err
 		}
 		s.conn, s.release = conn, context.AfterFunc(ctx, func() { conn.Close() })

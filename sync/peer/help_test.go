@@ -137,14 +137,15 @@ type participant struct {
 	node  *peer.Node
 	log   safeBuffer
 
-	mu     sync.Mutex
-	stored int // under mu
-	stop   func()
+	mu      sync.Mutex
+	stored  int // under mu
+	present chan struct{}
+	stop    func()
 }
 
 func (i *isle) participant(name string) *participant {
 	i.t.Helper()
-	p := &participant{isle: i, name: name, dir: i.t.TempDir(), stop: func() {}}
+	p := &participant{isle: i, name: name, dir: i.t.TempDir(), present: make(chan struct{}, 1), stop: func() {}}
 	p.store = must(store.Open(filepath.Join(p.dir, "ledgers.db")))
 	i.t.Cleanup(func() { p.stop(); p.store.Close() })
 	for _, c := range []ledger.SignedCharter{i.community, i.node} {
@@ -167,6 +168,12 @@ func (p *participant) run() *participant {
 		Observer: p.name == "steward" || p.name == "issuer",
 		Log:      slog.New(slog.NewTextHandler(&p.log, nil)),
 		Stored:   func() { p.mu.Lock(); p.stored++; p.mu.Unlock() },
+		Present: func() {
+			select {
+			case p.present <- struct{}{}:
+			default:
+			}
+		},
 		Links: []link.Config{{
 			Name: "node", Broker: "tcp://" + p.isle.listen, Community: p.isle.communityID(), Node: p.isle.nodeID(),
 			Scopes: []replica.Scope{replica.All, replica.Node}, SelfName: p.name, Software: "test",

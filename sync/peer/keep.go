@@ -52,8 +52,14 @@ func (n *Node) carryOut(ctx context.Context, jobs []job) {
 		}
 	}
 	flush()
-	if arrived && n.cfg.Stored != nil {
+	if !arrived {
+		return
+	}
+	if n.cfg.Stored != nil {
 		n.cfg.Stored()
+	}
+	if n.cfg.Present != nil {
+		n.tell(ctx, func(n *Node) { n.cfg.Present() }) // Status shows it now
 	}
 }
 

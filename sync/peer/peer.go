@@ -61,8 +61,9 @@ type Config struct {
 	Observer bool
 	Now      func() time.Time // nil is time.Now
 	Log      *slog.Logger
-	// Stored is told after something arrived and is durable, Present after a peer
-	// or a link came or went. Neither may block; each may be nil.
+	// Stored is told after something arrived and is durable, Present after Status
+	// shows that, or that a peer or a link came or went. Neither may block; each may
+	// be nil.
 	Stored, Present func()
 }
 

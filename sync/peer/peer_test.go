@@ -59,3 +59,25 @@ func TestRevocation(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestPresent: whoever looks at Status when it is told to sees what has arrived.
+func TestPresent(t *testing.T) {
+	t.Parallel()
+	i := newIsle(t)
+	issuer, gw := i.participant("issuer"), i.participant("gw1").run()
+	a := issuer.author(ledger.CommunityLog)
+	issuer.run().append(a, admits(1, 2)...)
+	gw.await(a.Head().Origin, 3, 20*time.Second)
+	timeout := time.After(20 * time.Second)
+	for n := 3; n <= 8; {
+		select {
+		case <-gw.present:
+			if s := gw.node.Status(); len(s.Ledgers) == 1 && s.Ledgers[0].Held == int64(n) && s.Ledgers[0].Behind == 0 {
+				issuer.append(a, admits(n, 1)...)
+				n++
+			}
+		case <-timeout:
+			t.Fatalf("nobody was told to look at entry %d: %+v", n, gw.node.Status().Ledgers)
+		}
+	}
+}

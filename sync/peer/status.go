@@ -61,6 +61,7 @@ type LinkStatus struct {
 	Up     bool       `json:"up"`
 	Since  *time.Time `json:"since,omitempty"`
 	Error  string     `json:"error,omitempty"` // why it is down
+	Untold int        `json:"untold_charters"` // versions of charters that nobody has announced on it yet
 	Stats  link.Stats `json:"-"`
 }
 
@@ -103,7 +104,12 @@ func (n *Node) Status() Status {
 	for i, l := range n.links {
 		cfg := n.cfg.Links[i]
 		stats := l.Stats()
-		out := LinkStatus{Name: cfg.Name, Broker: cfg.Broker, Own: slices.Contains(cfg.Scopes, replica.Node), Up: stats.Up, Since: moment(stats.Since), Stats: stats}
+		out := LinkStatus{Name: cfg.Name, Broker: cfg.Broker, Own: slices.Contains(cfg.Scopes, replica.Node), Up: stats.Up, Since: moment(stats.Since), Untold: r.Charters, Stats: stats}
+		for _, known := range r.Links {
+			if known.Link == replica.LinkID(i) {
+				out.Untold = known.Untold
+			}
+		}
 		for _, scope := range cfg.Scopes {
 			out.Scopes = append(out.Scopes, scope.String())
 		}

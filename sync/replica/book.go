@@ -28,6 +28,9 @@ type book struct {
 	flying []int64     // sizes that the store has not confirmed yet, ascending
 	proved ledger.Head // what the edge beyond head was proved against; of Size 0 if that is not known
 
+	shorter ledger.Head   // the best that was heard and ends within the part beyond head; of Size 0 if there is none
+	partAt  time.Duration // when the part gives way to it
+
 	newest  ledger.Head // the best that was heard and is not held; of Size 0 if there is none
 	since   time.Time   // when there began to be one
 	givers  []giver
@@ -96,10 +99,26 @@ func (r *Replica) track(o ledger.Origin) *book {
 	return b
 }
 
+// crowded reports whether there is no room for one more ledger of its kind: door
+// logs without end keep no revocation out, nor one gateway's the others'.
+func (r *Replica) crowded(o ledger.Origin) bool {
+	alike, authors := 0, 0
+	for _, b := range r.order {
+		if b.rank != rankOf(o.Kind) {
+			continue
+		}
+		alike++
+		if b.origin.Author == o.Author {
+			authors++
+		}
+	}
+	return alike >= r.cfg.Ledgers || o.Kind == ledger.DoorLog && authors >= max(1, r.cfg.Ledgers/4)
+}
+
 // trackHeard is track for a ledger that somebody else speaks of: nil if there
 // are too many.
 func (r *Replica) trackHeard(o ledger.Origin) *book {
-	if r.books[o] == nil && (len(r.books) >= r.cfg.Ledgers || r.heardOf[o.Author] >= r.cfg.LedgersPerAuthor) {
+	if r.books[o] == nil && (r.heardOf[o.Author] >= r.cfg.LedgersPerAuthor || r.crowded(o)) {
 		r.counts.Throttled++
 		return nil
 	}

@@ -111,8 +111,28 @@ func TestFloodOfLedgers(t *testing.T) {
 			h.hear("gw2", newHistory(t, gw, ledger.DoorLog, i).fill(1).head(1, 1))
 		}
 	}
-	if n := len(h.r.books); n != 100 {
+	if n := len(h.r.books); n != 75 {
 		t.Errorf("%d ledgers", n)
+	}
+}
+
+// TestStoredDoorLogs: a gateway that begins door logs without end, and gives them,
+// keeps nobody's else out, and least of all an issuer's.
+func TestStoredDoorLogs(t *testing.T) {
+	t.Parallel()
+	h := newUp(t, Config{Checks: 1e9, Ledgers: 100, LedgersPerAuthor: 40})
+	for i := range byte(200) {
+		h.hear("gw3", newHistory(t, "gw3", ledger.DoorLog, i).fill(1).head(1, 0))
+		h.store()
+	}
+	if n := len(h.r.books); n != 25 {
+		t.Errorf("%d ledgers", n)
+	}
+	for _, l := range []*history{newHistory(t, "issuer", ledger.CommunityLog, 1), newHistory(t, "steward", ledger.NodeLog, 1), newHistory(t, "gw2", ledger.DoorLog, 1)} {
+		h.hear("gw3", l.fill(3).head(3, 0))
+		if h.store(); h.size(l) != 3 {
+			t.Errorf("%v: it holds %d entries", l.origin, h.size(l))
+		}
 	}
 }
 

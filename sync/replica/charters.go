@@ -89,7 +89,11 @@ func (r *Replica) unfurlChain(c *chain, l *link) {
 		for len(f.heard) < c.Len() {
 			f.heard = append(f.heard, false)
 		}
-		if at := r.clock + r.between(charterLeast, charterMost); l.carries(s) && f.said < c.Len() && (f.at == 0 || f.at > at) {
+		most := charterMost
+		if r.cfg.Observer { // a desk is there for a moment, and it is where charters are signed
+			most = 2 * charterLeast
+		}
+		if at := r.clock + r.between(charterLeast, most); l.carries(s) && f.said < c.Len() && (f.at == 0 || f.at > at) {
 			f.at = r.due(at)
 		}
 	}
@@ -134,6 +138,24 @@ func (r *Replica) announceCharters(c *chain, l *link, s Scope) {
 	}
 	f.said = c.Len()
 	clear(f.heard)
+}
+
+// untold counts the versions that nobody has announced on a link since it came up.
+func (r *Replica) untold(l *link) (n int) {
+	for _, c := range r.chains {
+		for _, s := range scopesOf(c.Latest().Kind) {
+			if !r.ours(c) || !l.carries(s) {
+				continue
+			}
+			f := c.furled(l, s)
+			for i := f.said; i < c.Len(); i++ {
+				if i >= len(f.heard) || !f.heard[i] {
+					n++
+				}
+			}
+		}
+	}
+	return n
 }
 
 // hearCharter takes a charter that follows a chain of ours, from whomever.

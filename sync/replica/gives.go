@@ -9,6 +9,7 @@ import (
 const (
 	givesPerSecond     = 200
 	givesPerPeerSecond = 100
+	givesGuestsSecond  = 10 // to all who have no rights here, together
 	givesBurst         = 8
 )
 
@@ -19,8 +20,8 @@ func (r *Replica) hearWant(v via, m Want) {
 	case ScopeOf(m.Origin.Kind) != v.scope:
 		r.counts.WrongScope++
 		return
-	case p == nil && v.scope != All:
-		r.counts.Strangers++ // nobody without rights is given what is the node's
+	case v.scope == Node && !r.rights.member(v.peer):
+		r.counts.Strangers++ // nobody else is given what is the node's
 		return
 	case p == nil: // another node's gateway, for one: whom a broker of the community lets in may read it
 		p = &r.guests
@@ -77,7 +78,7 @@ func (r *Replica) serve() {
 			r.due(r.gives.ready(1, givesPerSecond, givesBurst))
 			return
 		}
-		p.gives.take(r.clock, 1, givesPerPeerSecond, givesBurst)
+		p.gives.take(r.clock, 1, r.pace(p), givesBurst)
 		g := p.queue[0]
 		p.queue = slices.Delete(p.queue, 0, 1)
 		r.turn = p.name
@@ -103,7 +104,7 @@ func (r *Replica) next() (p *peer, at time.Duration) {
 		if len(p.queue) == 0 {
 			continue
 		}
-		ready := p.gives.ready(1, givesPerPeerSecond, givesBurst)
+		ready := p.gives.ready(1, r.pace(p), givesBurst)
 		if ready <= r.clock {
 			return p, 0
 		}
@@ -112,6 +113,14 @@ func (r *Replica) next() (p *peer, at time.Duration) {
 		}
 	}
 	return nil, at
+}
+
+// pace is how many answers somebody is given in a second.
+func (r *Replica) pace(p *peer) float64 {
+	if p == &r.guests {
+		return givesGuestsSecond
+	}
+	return givesPerPeerSecond
 }
 
 func deleteLink(queue []SendGive, id LinkID) []SendGive {

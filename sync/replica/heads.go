@@ -210,6 +210,7 @@ func (r *Replica) learn(v via, b *book, h ledger.Head) {
 	}
 	switch size := b.ahead.Size(); {
 	case h.Size < size:
+		r.settleFor(b, h)
 		return
 	case h.Size == size:
 		r.finish(v, b, h)
@@ -301,6 +302,7 @@ func begins(b *book, first ledger.Entry) error {
 // hand hands a verified extension to the store.
 func (r *Replica) hand(v via, b *book, x ledger.Extension) {
 	b.ahead, b.proved = x.Tree(), x.Head()
+	b.keepPart()
 	b.flying = append(b.flying, b.ahead.Size())
 	r.do(Store{Extension: x, Giver: v.peer})
 }

@@ -124,7 +124,7 @@ const (
 // window is how long to wait for somebody else to announce what is news.
 func (r *Replica) window(b *book) time.Duration {
 	if b.rank <= rankOf(ledger.NodeLog) { // revocations and orders
-		return r.between(50*time.Millisecond, 500*time.Millisecond)
+		return r.between(25*time.Millisecond, 250*time.Millisecond)
 	}
 	return r.between(200*time.Millisecond, 2*time.Second)
 }
@@ -269,5 +269,6 @@ func (r *Replica) fireBook(b *book) {
 			r.repeat(b, s)
 		}
 	}
+	r.firePart(b)
 	r.fireAck(b)
 }

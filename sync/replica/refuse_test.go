@@ -358,3 +358,32 @@ func TestStrangers(t *testing.T) {
 		t.Errorf("%d wait, %d peers, %+v", len(h.r.guests.queue), len(s.Peers), s.Counts)
 	}
 }
+
+// TestNodeStaysInTheNode: door logs and the node's ledger are given to its
+// gateways and stewards, whomever else a broker lets in and whatever rights these
+// have elsewhere.
+func TestNodeStaysInTheNode(t *testing.T) {
+	t.Parallel()
+	door := newHistory(t, "gw1", ledger.DoorLog, 1).fill(20)
+	node := newHistory(t, "steward", ledger.NodeLog, 1).fill(20)
+	rights := testRights()
+	rights.Authors[testPeer("abroad")] = Author{Key: testPub("abroad"), Hold: testPub("abroad hold"), Name: "another node's"}
+	rights.Authors[testPeer("formerly")] = Author{
+		Key: testPub("formerly"), Kinds: []ledger.LogKind{ledger.NodeLog}, Charter: map[ledger.LogKind]ledger.CharterID{ledger.NodeLog: testNode}, Retired: true, Name: "steward"}
+	rights.Authors[testPeer("neighbour")] = Author{
+		Key: testPub("neighbour"), Kinds: []ledger.LogKind{ledger.DirectoryLog}, Charter: map[ledger.LogKind]ledger.CharterID{ledger.DirectoryLog: {9}}, Name: "steward"}
+	for name, given := range map[string]bool{
+		"gw2": true, "steward": true,
+		"issuer": false, "hub": false, "abroad": false, "formerly": false, "neighbour": false, "nobody": false,
+	} {
+		h := newUp(t, Config{}, door.at(20), node.at(20))
+		h.step(RightsChanged{rights})
+		for _, l := range []*history{door, node} {
+			out := h.step(Received{lan, Node, testPeer(name), Want{Origin: l.origin, From: 3}})
+			out = append(out, h.wait(time.Millisecond)...)
+			if n := len(only[SendGive](out)); (n == 1) != given {
+				t.Errorf("%s asks for %v: %d answers", name, l.origin, n)
+			}
+		}
+	}
+}

@@ -14,7 +14,7 @@ type Config struct {
 	Also     []ledger.KeyID // keys beside Self's that this participant writes ledgers with: those are its own, too
 	Observer bool           // a desk or the hub: keeps what it hears of everybody's Held
 
-	Ledgers          int     // that are held or announced, 4096; those that are stored always count
+	Ledgers          int     // of one kind, 4096: of more none is begun; of one gateway's door logs a quarter
 	LedgersPerAuthor int     // that are announced by one author, 256
 	Peers            int     // 4096
 	Givers           int     // remembered for each ledger, 8

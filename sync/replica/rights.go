@@ -48,3 +48,10 @@ func (r *Rights) author(o ledger.Origin) (Author, bool) {
 	}
 	return a, true
 }
+
+// member tells whether somebody belongs to the node now: its gateways and
+// stewards. A broker that lets others in does not make them so.
+func (r *Rights) member(name Peer) bool {
+	a, ok := r.Authors[name]
+	return ok && !a.Removed && !a.Retired && !r.Node.IsZero() && (a.Charter[ledger.NodeLog] == r.Node || a.Charter[ledger.DoorLog] == r.Node)
+}

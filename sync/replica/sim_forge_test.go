@@ -67,8 +67,11 @@ func (w *simWorld) forge(p simPacket) (simPacket, bool) {
 		m.Signed = w.flipped(m.Signed)
 		if w.IntN(2) == 0 { // one that the stranger signed and follows
 			next := w.community.Next()
-			next.Authors = append(next.Authors, ledger.Author{Role: ledger.Issuer, Key: [32]byte(simPublic(w.cast.stranger))})
+			if w.community.Len() == 1 {
+				next.Authors = append(next.Authors, ledger.Author{Role: ledger.Issuer, Key: [32]byte(simPublic(w.cast.issuers[2]))})
+			}
 			slices.SortFunc(next.Authors, func(a, b ledger.Author) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+			next.Keys = [][32]byte{[32]byte(simPublic(w.cast.stranger))}
 			m.Signed = ledger.SignCharter(simMust(next.Marshal()), w.cast.stranger).Marshal()
 		}
 		p.message = m

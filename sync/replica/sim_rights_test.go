@@ -83,9 +83,11 @@ func (h *simHost) byEntry(r replica.Rights, body ledger.Body) {
 		id := ledger.KeyIDOf(keys.Signing[:])
 		a := r.Authors[id]
 		a.Key, a.Hold, a.Witness, a.Name = keys.Signing[:], keys.Hold[:], keys.Witness[:], name
+		if own {
+			a.Charter = map[ledger.LogKind]ledger.CharterID{ledger.DoorLog: r.Node}
+		}
 		if own && h.role == simGatewayRole {
 			a.Kinds = []ledger.LogKind{ledger.DoorLog}
-			a.Charter = map[ledger.LogKind]ledger.CharterID{ledger.DoorLog: r.Node}
 		}
 		r.Authors[id] = a
 	}

@@ -125,6 +125,10 @@ func (h *simHost) freeze() {
 		if !h.up || h.life != life {
 			return
 		}
+		if h.diskFree > h.w.now {
+			h.freeze()
+			return
+		}
 		for id, a := range h.rights.Authors {
 			if id == h.id || !a.Removed && !a.Retired {
 				continue

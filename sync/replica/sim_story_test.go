@@ -279,9 +279,7 @@ func (w *simWorld) clone() {
 	h.disk.close()
 	h.disk = from.disk.backup().restore()
 	h.skew = from.skew
-	for o, c := range from.guard.signed {
-		h.guard.signed[o] = c
-	}
+	from.guard.copyTo(&h.guard)
 	for o, history := range from.mine {
 		h.mine[o] = history.clone()
 		w.truth.logs[o] = append(w.truth.logs[o], h.mine[o])

@@ -25,6 +25,9 @@ var (
 // simEvents is how long each world's story is.
 const simEvents = 520
 
+// simOnFiles: one world in so many has package store's files for its disks.
+const simOnFiles = 16
+
 // TestSimulation runs the archipelago in virtual time, over brokers that lose,
 // repeat, reorder, delay, alter and replay, with hosts that crash, disks that are
 // restored from backups and clocks that jump. After each step checks that know
@@ -133,8 +136,13 @@ func simulate(seed uint64, dir string, trace bool) (w *simWorld, err error) {
 			err = e
 		}
 	}()
-	w = newSimWorld(seed, rosters, "")
+	files := ""
+	if seed%simOnFiles == 0 {
+		files = simMust(os.MkdirTemp(dir, "files"))
+	}
+	w = newSimWorld(seed, rosters, files)
 	w.trace = trace
+	defer w.close()
 	event := 0
 	defer func() {
 		switch f := recover().(type) {

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"tombolo/sync/ledger"
@@ -29,6 +30,7 @@ type simWorld struct {
 	hub     *simBroker
 	weather simWeather
 	files   string // folder of the disks that are files; empty: they are in memory
+	opened  int    // files
 
 	community ledger.Charters // as last signed
 	removed   map[replica.Peer]bool
@@ -172,4 +174,15 @@ func (w *simWorld) broker(name string) *simBroker {
 	return b
 }
 
-func (w *simWorld) newDisk(*simHost) simDisk { return newSimMemory() }
+// close lets go of the files.
+func (w *simWorld) close() {
+	if w.files == "" {
+		return
+	}
+	for _, h := range w.hosts {
+		h.disk.close()
+	}
+	if err := os.RemoveAll(w.files); err != nil {
+		panic(err)
+	}
+}

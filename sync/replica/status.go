@@ -11,9 +11,17 @@ import (
 
 // Status is a picture of a replica. It shares nothing with it.
 type Status struct {
-	Ledgers []LedgerStatus // by origin
-	Peers   []PeerStatus   // by name
-	Counts  Counts
+	Ledgers  []LedgerStatus // by origin
+	Peers    []PeerStatus   // by name
+	Links    []LinkStatus   // that are up
+	Charters int            // versions that are held, of the community's and the node's
+	Counts   Counts
+}
+
+// LinkStatus is a link that is up.
+type LinkStatus struct {
+	Link   LinkID
+	Untold int // versions of charters that nobody has announced on it yet, in some scope
 }
 
 // LedgerStatus is a ledger that is held, or that somebody announced.
@@ -101,6 +109,16 @@ func (r *Replica) Status() Status {
 			x.Shun = r.now.Add(p.shun - r.clock)
 		}
 		s.Peers = append(s.Peers, x)
+	}
+	for _, c := range r.chains {
+		if r.ours(c) {
+			s.Charters += c.Len()
+		}
+	}
+	for _, l := range r.links {
+		if l.up {
+			s.Links = append(s.Links, LinkStatus{l.id, r.untold(l)})
+		}
 	}
 	return s
 }

@@ -4,7 +4,7 @@
 // same machine does in the same seconds with the bare part alone, so that they
 // mean the same on a Raspberry Pi as on a server.
 //
-//	go run ./cmd/internal/bench [--people 1000000]
+//	go run ./cmd/internal/bench [--people 1000000] [--only taps]
 package main
 
 import (
@@ -14,53 +14,100 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 
 	tombolod "tombolo/cmd/internal/gateway"
 )
 
 func main() {
-	people := flag.Int("people", 1_000_000, "passports in the roster")
-	child := flag.String("memory", "", "measure the memory of a gateway with this roster (the program calls itself so)")
-	daemon := flag.String("daemon", "", "run the gateway of this folder, to be measured (the program calls itself so)")
+	var o options
+	flag.IntVar(&o.people, "people", 1_000_000, "passports in the roster, and in the ledger that a gateway catches up on")
+	flag.IntVar(&o.gateways, "gateways", 1000, "gateways that a revocation reaches")
+	flag.StringVar(&o.only, "only", "", "measure one thing alone: "+strings.Join(names(), ", "))
+	flag.StringVar(&o.memory, "memory", "", "measure the memory of a gateway with this roster (the program calls itself so)")
+	flag.StringVar(&o.daemon, "daemon", "", "run the gateway of this folder, to be measured (the program calls itself so)")
+	flag.StringVar(&o.broker, "broker", "", "run a broker in this folder (the program calls itself so)")
+	flag.StringVar(&o.community, "community", "", "the broker's (the program calls itself so)")
 	flag.Parse()
-	if err := run(*people, *child, *daemon); err != nil {
+	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
+// options are the command line, and where a run keeps its files.
+type options struct {
+	people, gateways                  int
+	only                              string
+	memory, daemon, broker, community string
+	dir, roster                       string
+}
+
 var errMissed = errors.New("a target was missed")
 
-func run(people int, child, daemon string) error {
+// measurement prints some figures.
+type measurement struct {
+	name   string
+	roster bool // it needs one
+	run    func(*report, options) error
+}
+
+func measurements() []measurement {
+	return []measurement{
+		{"taps", true, func(b *report, o options) error { return taps(b, o.dir, o.roster, o.people) }},
+		{"memory", true, func(b *report, o options) error { return memory(b, o.roster, o.people) }},
+		{"node", false, func(b *report, o options) error { return nodeMemory(b, o.dir) }},
+		{"journal", false, func(b *report, o options) error { return journal(b, o.dir) }},
+		{"policies", false, func(b *report, o options) error { return policies(b) }},
+		{"cards", true, func(b *report, o options) error { return cards(b, o.dir, o.roster) }},
+		{"wire", false, func(b *report, o options) error { return wire(b, filepath.Join(o.dir, "wire")) }},
+		{"events", false, func(b *report, o options) error { return doorEvents(b, filepath.Join(o.dir, "events")) }},
+		{"idle", false, func(b *report, o options) error { return idle(b) }},
+		{"catch-up", false, func(b *report, o options) error { return catchUp(b, filepath.Join(o.dir, "catch-up"), o.people) }},
+		{"revocations", false, func(b *report, o options) error { return revocations(b, filepath.Join(o.dir, "isle"), o.gateways) }},
+	}
+}
+
+func names() (all []string) {
+	for _, m := range measurements() {
+		all = append(all, m.name)
+	}
+	return all
+}
+
+func run(o options) (err error) {
 	tombolod.Tune() // as the daemon does
 	switch {
-	case child != "":
-		return printMemory(child, people)
-	case daemon != "":
-		return runDaemon(daemon)
+	case o.memory != "":
+		return printMemory(o.memory, o.people)
+	case o.daemon != "":
+		return runDaemon(o.daemon)
+	case o.only != "" && !slices.Contains(names(), o.only):
+		return fmt.Errorf("--only: there is no %q", o.only)
 	}
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU())) // the targets speak of two cores
-	dir, err := os.MkdirTemp("", "tombolo-bench-")
-	if err != nil {
+	if o.broker != "" {
+		return runBroker(o.broker, o.community)
+	}
+	if o.dir, err = os.MkdirTemp("", "tombolo-bench-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(o.dir)
 	b := &report{}
-	fmt.Fprintf(os.Stderr, "a roster of %d passports …\n", people)
-	path := filepath.Join(dir, "roster.db")
-	if err := fill(path, people); err != nil {
-		return err
-	}
-	for _, measure := range []func() error{
-		func() error { return taps(b, dir, path, people) },
-		func() error { return memory(b, path, people) },
-		func() error { return nodeMemory(b, dir) },
-		func() error { return journal(b, dir) },
-		func() error { return policies(b) },
-		func() error { return cards(b, dir, path) },
-	} {
-		if err := measure(); err != nil {
-			return err
+	for _, m := range measurements() {
+		if o.only != "" && m.name != o.only {
+			continue
+		}
+		if m.roster && o.roster == "" {
+			fmt.Fprintf(os.Stderr, "a roster of %d passports …\n", o.people)
+			o.roster = filepath.Join(o.dir, "roster.db")
+			if err := fill(o.roster, o.people); err != nil {
+				return err
+			}
+		}
+		if err := m.run(b, o); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}
 	if b.missed {

@@ -42,33 +42,63 @@ func (f *Folder) Rights() (replica.Rights, error) {
 			return r, err
 		}
 		for _, g := range f.rights.gateways(node.ID()) {
-			r.Authors[ledger.KeyIDOf(g.Keys.Signing[:])] = replica.Author{
+			id := ledger.KeyIDOf(g.Keys.Signing[:])
+			if _, there := r.Authors[id]; there {
+				continue // who enrols an issuer's key does not take its rights away
+			}
+			r.Authors[id] = replica.Author{
 				Key: g.Keys.Signing[:], Name: g.Name, Removed: !g.Active(), Hold: g.Keys.Hold[:], Witness: g.Keys.Witness[:],
 				Kinds: []ledger.LogKind{ledger.DoorLog}, Charter: map[ledger.LogKind]ledger.CharterID{ledger.DoorLog: node.ID()},
 			}
 		}
 	}
-	ids, err := f.store.CharterIDs()
+	chains, err := f.nodes(community.ID())
 	if err != nil {
 		return r, err
 	}
-	for _, id := range ids {
-		chain := node
-		if id != node.ID() {
-			if chain, err = f.store.Charters(id); err != nil {
-				return r, err
-			}
+	// Charters first: a directory claims no key that one of them names.
+	for _, c := range chains {
+		if c.ID() != node.ID() {
+			allowAbroad(&r, c)
 		}
-		if c := chain.Latest(); c.Kind != ledger.NodeCharter || c.Community != community.ID() {
-			continue
-		}
-		allow(&r, chain, ledger.Steward, ledger.DirectoryLog)
-		if err := f.rights.read(f, chain, ledger.DirectoryLog); err != nil {
+	}
+	for _, c := range chains {
+		if err := f.rights.read(f, c, ledger.DirectoryLog); err != nil {
 			return r, err
 		}
-		f.rights.directory(&r, id)
+		f.rights.directory(&r, c.ID())
 	}
 	return r, nil
+}
+
+// nodes are the chains of a community's nodes whose charters are held.
+func (f *Folder) nodes(community ledger.CharterID) (out []ledger.Charters, err error) {
+	ids, err := f.store.CharterIDs()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		chain, err := f.store.Charters(id)
+		if err != nil {
+			return nil, err
+		}
+		if c := chain.Latest(); c.Kind == ledger.NodeCharter && c.Community == community {
+			out = append(out, chain)
+		}
+	}
+	return out, nil
+}
+
+// allowAbroad adds another node's stewards, for its directory. Of whoever has
+// rights here already it changes none.
+func allowAbroad(r *replica.Rights, chain ledger.Charters) {
+	theirs := replica.Rights{Authors: map[ledger.KeyID]replica.Author{}}
+	allow(&theirs, chain, ledger.Steward, ledger.DirectoryLog)
+	for id, a := range theirs.Authors {
+		if _, there := r.Authors[id]; !there {
+			r.Authors[id] = a
+		}
+	}
 }
 
 // allow adds the keys that have a role by a chain of charters.

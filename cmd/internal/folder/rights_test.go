@@ -70,6 +70,17 @@ func TestRights(t *testing.T) {
 	if !gateway(2).Removed || gateway(1).Removed || gateway(3).Removed {
 		t.Errorf("%+v", rightsOf(t, f).Authors)
 	}
+	// An issuer stays one, whoever enrols its key as a gateway's, or removes that.
+	issuer, err := f.Public(IssuerKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := gatewayKeys(9)
+	taken.Signing = issuer
+	write(t, f, ledger.NodeLog, &ledger.GatewayEnrolled{Gateway: "gw9", Keys: taken}, &ledger.GatewayRemoved{Gateway: "gw9", Signing: issuer, Why: "a trick"})
+	if a := rightsOf(t, f).Authors[ledger.KeyIDOf(issuer[:])]; a.Removed || !slices.Equal(a.Kinds, []ledger.LogKind{ledger.CommunityLog}) {
+		t.Errorf("the issuer is %+v", a)
+	}
 	same, err := f.Enrolled()
 	if err != nil {
 		t.Fatal(err)

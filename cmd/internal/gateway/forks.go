@@ -1,13 +1,11 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
 
 	"tombolo/sync/ledger"
-	"tombolo/sync/store"
 )
 
 const (
@@ -77,16 +75,13 @@ func (g *Gateway) announceFork(ctx context.Context, forks []ledger.Fork, announc
 // those of earlier incarnations included.
 func (g *Gateway) announced(ctx context.Context, n int) (map[ledger.Origin]bool, error) {
 	s := g.folder.Store()
-	own := g.self
-	all, err := s.Ledgers()
+	all, err := DoorLogs(s, g.self)
 	if err != nil {
 		g.cfg.Log.Error("some ledgers cannot be read", "err", err)
 	}
-	all = slices.DeleteFunc(all, func(l store.Info) bool { return l.Origin.Kind != ledger.DoorLog || l.Origin.Author != own })
-	slices.SortFunc(all, func(a, b store.Info) int { return cmp.Compare(b.Generation, a.Generation) })
 	found := map[ledger.Origin]bool{}
 	left := announcedEntries
-	for _, l := range all {
+	for _, l := range slices.Backward(all) {
 		for hi := l.Size; hi > 0 && left > 0 && len(found) < n; hi -= announcedStride {
 			for e, err := range s.Entries(l, max(0, hi-announcedStride), hi) {
 				if err != nil {

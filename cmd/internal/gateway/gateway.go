@@ -30,7 +30,8 @@
 //	tombolo_build_info{version}
 //	tombolo_decisions_total{door,granted}     tombolo_passages_total{door}
 //	tombolo_door_open{door}                   tombolo_door_locked_down{door}
-//	tombolo_door_alarms_total{door,alarm}     tombolo_fault{part}
+//	tombolo_door_alarms_total{door,alarm}     tombolo_codes_reused_total{door}
+//	tombolo_fault{part}
 //	tombolo_journal_queue                     tombolo_journal_entries
 //	tombolo_records_lost_total                tombolo_clock_known
 //	tombolo_roster_age_seconds                tombolo_policy_version
@@ -42,7 +43,9 @@
 //	tombolo_broker_clients                    tombolo_broker_refused_total
 //	tombolo_broker_violations_total           process_… (the process's own)
 //
-// No label ever holds what a person brings: a passport, a key, a name.
+// No label ever holds what a person brings: a passport, a key, a name. But how a
+// door's figures move tells whoever reads them when somebody comes or goes, at a
+// home's door who is in: have the collector on this machine, or fence it in.
 package gateway
 
 import (
@@ -452,6 +455,7 @@ func (g *Gateway) project(ctx context.Context) error {
 			g.show(v)
 			g.tellProblems(ctx, v, told)
 			signal(g.net.present)
+			yes = true
 		}
 		if yes {
 			g.net.refresh()

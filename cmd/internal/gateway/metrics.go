@@ -31,10 +31,10 @@ type collector struct {
 	g     *Gateway
 	built string
 
-	decisions, passages, alarms, open, down, faults, lost, queue, durable *prometheus.Desc
-	age, policy, trial, clock, build                                      *prometheus.Desc
-	held, behind, forks, peers, invalid                                   *prometheus.Desc
-	link, bytes, messages, clients, refused, violations                   *prometheus.Desc
+	decisions, passages, twice, alarms, open, down, faults, lost, queue, durable *prometheus.Desc
+	age, policy, trial, clock, build                                             *prometheus.Desc
+	held, behind, forks, peers, invalid                                          *prometheus.Desc
+	link, bytes, messages, clients, refused, violations                          *prometheus.Desc
 }
 
 func newCollector(g *Gateway, node, software string) *collector {
@@ -46,6 +46,7 @@ func newCollector(g *Gateway, node, software string) *collector {
 		g: g, built: software,
 		decisions:  desc("decisions_total", "Decisions at a door since the start.", "door", "granted"),
 		passages:   desc("passages_total", "People who went through a door after a grant, since the start.", "door"),
+		twice:      desc("codes_reused_total", "Codes that opened a door and then, or before, one of another gateway, as they can while the two do not hear each other, since the start.", "door"),
 		alarms:     desc("door_alarms_total", "Times that a door was held or forced open, since the start.", "door", "alarm"),
 		open:       desc("door_open", "1 while a door's contact says that it stands open.", "door"),
 		down:       desc("door_locked_down", "1 while a lockdown holds at a door.", "door"),
@@ -53,7 +54,7 @@ func newCollector(g *Gateway, node, software string) *collector {
 		lost:       desc("records_lost_total", "Records that found no room in the journal since the start."),
 		queue:      desc("journal_queue", "Records that are not durable yet."),
 		durable:    desc("journal_entries", "Entries of the door log that are durable."),
-		age:        desc("roster_age_seconds", "Time since the issuers were last heard, with all of their entries projected; none while they never were."),
+		age:        desc("roster_age_seconds", "Time since the issuers were last heard, with all of their entries projected; none while they never were, or the clock is not believed."),
 		policy:     desc("policy_version", "Version of the policy in force, 0 for none."),
 		trial:      desc("policy_on_trial", "1 while the policy in force is tried."),
 		clock:      desc("clock_known", "1 while the clock is believed."),
@@ -93,7 +94,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.durable, float64(g.journal.Head().Size))
 	clock, v := g.clock(), g.roster.View()
 	flag(c.clock, clock.Known())
-	if age := v.Age(clock.Now); age >= 0 {
+	if age := rosterAge(v, clock); age >= 0 {
 		gauge(c.age, age.Seconds())
 	}
 	version := 0.0
@@ -105,9 +106,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	if node := g.net.peer.Load(); node != nil {
 		c.exchanged(node.Status(), v.Siblings, count, gauge, flag)
 	}
-	g.net.brokers.Lock()
-	defer g.net.brokers.Unlock()
-	if b := g.net.broker; b != nil {
+	if b := g.net.running(); b != nil {
 		s := b.Stats()
 		gauge(c.clients, float64(s.Clients))
 		count(c.refused, s.Refused)
@@ -118,14 +117,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 // recorded shows what was recorded. Every door that is wired is there from the
 // start, so that a rate can be told from silence.
 func (c *collector) recorded(count func(*prometheus.Desc, uint64, ...string), flag func(*prometheus.Desc, bool, ...string)) {
-	f := c.g.figures
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f := c.g.figures.copy()
 	for name, d := range c.g.cfg.Wiring.Doors {
 		for _, granted := range []bool{false, true} {
 			count(c.decisions, f.decisions[decided{name, granted}], name, strconv.FormatBool(granted))
 		}
 		count(c.passages, f.passages[name], name)
+		count(c.twice, f.twice[name], name)
 		for _, what := range []string{"held-open", "forced-open"} {
 			count(c.alarms, f.alarms[alarm{name, what}], name, what)
 		}

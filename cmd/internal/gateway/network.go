@@ -66,8 +66,8 @@ func (n *network) run(ctx context.Context) error {
 	}
 	n.refresh()
 	var parts sync.WaitGroup
+	defer n.closeBroker() // once nobody opens it again
 	defer parts.Wait()
-	defer n.closeBroker()
 	here := ""
 	if w := n.g.cfg.Wiring.Broker; w != nil {
 		here = w.Listen
@@ -210,6 +210,13 @@ func (n *network) reopenBroker(ctx context.Context, err error) {
 			return
 		}
 	}
+}
+
+// running is the broker that runs, or nil.
+func (n *network) running() *broker.Broker {
+	n.brokers.Lock()
+	defer n.brokers.Unlock()
+	return n.broker
 }
 
 func (n *network) closeBroker() {

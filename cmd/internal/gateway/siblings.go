@@ -24,6 +24,9 @@ const (
 	// siblingBack how many at most of what it wrote before this start.
 	siblingStride = 1024
 	siblingBack   = 1 << 17
+	// behindPatience is for how long what a sibling announced may be on its way. A
+	// door that is busy announces something all the time.
+	behindPatience = 2 * time.Second
 )
 
 // siblings tells the controller what stands in the door logs of the node's other
@@ -70,16 +73,13 @@ func (f *feed) look(ctx context.Context) error {
 		status = node.Status()
 	}
 	var err error
-	here := reachable(status, v.Siblings)
+	here := heardOf(status, v.Siblings, f.g.cfg.Now())
 	since := time.Duration(access.Backlog(v.Policy)) * time.Millisecond
 	for _, l := range status.Ledgers {
 		o, bad := ledger.ParseOrigin(l.Origin)
-		name, sibling := v.Siblings[o.Author]
+		_, sibling := v.Siblings[o.Author]
 		if bad != nil || !sibling || o.Kind != ledger.DoorLog {
 			continue
-		}
-		if l.Behind > 0 || l.Forked {
-			here[name] = false // not all that it wrote is known
 		}
 		err = errors.Join(err, f.follow(ctx, o, l.Held, since))
 	}
@@ -107,7 +107,24 @@ func reachable(s peer.Status, siblings map[ledger.KeyID]string) map[string]bool 
 	}
 	here := map[string]bool{}
 	for id, name := range siblings {
-		here[name] = on[id.String()]
+		here[name] = here[name] || on[id.String()] // one may have followed another of that name
+	}
+	return here
+}
+
+// heardOf tells of each sibling, by name, whether it is on the node's own link and
+// all that it wrote is here, as far as anybody says, but for what is under way.
+func heardOf(s peer.Status, siblings map[ledger.KeyID]string, now time.Time) map[string]bool {
+	here := reachable(s, siblings)
+	for _, l := range s.Ledgers {
+		o, err := ledger.ParseOrigin(l.Origin)
+		name, ok := siblings[o.Author]
+		if err != nil || !ok || o.Kind != ledger.DoorLog {
+			continue
+		}
+		if late := l.Behind > 0 && (l.Since == nil || now.Sub(*l.Since).Abs() >= behindPatience); late || l.Forked {
+			here[name] = false
+		}
 	}
 	return here
 }
@@ -122,8 +139,15 @@ func missing(here map[string]bool) (out []string) {
 	return out
 }
 
-// follow tells what was added to a door log. A log that ended before the backlog
-// is told once, without its entries.
+// newest tells whether a door log is the last that its gateway began, as far as is
+// known: each of its boots begins one, and the controller listens to some only.
+func newest(s *store.Store, i store.Info) bool {
+	all, _ := DoorLogs(s, i.Origin.Author) // what cannot be read is newer than nothing
+	return len(all) > 0 && all[len(all)-1].Origin == i.Origin
+}
+
+// follow tells what was added to a door log. Of logs that ended before the backlog
+// only a gateway's newest is told, without its entries.
 func (f *feed) follow(ctx context.Context, o ledger.Origin, held int64, backlog time.Duration) error {
 	told, known := f.told[o]
 	if known && told >= held || held == 0 {
@@ -143,6 +167,10 @@ func (f *feed) follow(ctx context.Context, o ledger.Origin, held int64, backlog 
 			if told, err = begin(s, i, f.g.clock().Now.Add(-backlog)); err != nil {
 				return fmt.Errorf("%v: %w", o, err)
 			}
+			if told == i.Size && !newest(s, i) {
+				f.told[o] = told // should it grow after all, that is told
+				return nil
+			}
 			if err := f.g.Controller.Tell(ctx, o, told, told, nil); err != nil {
 				return err
 			}
@@ -151,7 +179,7 @@ func (f *feed) follow(ctx context.Context, o ledger.Origin, held int64, backlog 
 	}
 	for told < i.Size {
 		upto := min(i.Size, told+siblingStride)
-		entries, err := heardOf(s, i, told, upto)
+		entries, err := wrote(s, i, told, upto)
 		if err == nil {
 			err = f.g.Controller.Tell(ctx, o, told, upto, entries)
 		}
@@ -192,8 +220,8 @@ func begin(s *store.Store, i store.Info, since time.Time) (int64, error) {
 	return from, nil
 }
 
-// heardOf reads the entries that the controller takes of a sibling's.
-func heardOf(s *store.Store, i store.Info, from, upto int64) (out []panel.Logged, err error) {
+// wrote reads the entries that the controller takes of a sibling's.
+func wrote(s *store.Store, i store.Info, from, upto int64) (out []panel.Logged, err error) {
 	index := from
 	for e, err := range s.Entries(i, from, upto) {
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"tombolo/edge/access"
+	"tombolo/edge/roster"
 	"tombolo/sync/peer"
 )
 
@@ -21,10 +23,11 @@ type Status struct {
 	Projected map[string]int64 `json:"projected"`
 	Policy    uint64           `json:"policy"`          // version in force, 0 for none
 	Trial     bool             `json:"trial,omitempty"` // it is tried
-	// RosterAge is for how many seconds no issuer was heard, -1 if none ever was.
+	// RosterAge is for how many seconds no issuer was heard, -1 if none ever was or
+	// without a clock.
 	RosterAge int64    `json:"roster_age"`
 	Clock     bool     `json:"clock"`    // it is believed
-	Missing   []string `json:"missing"`  // the node's other gateways that cannot be reached
+	Missing   []string `json:"missing"`  // the node's other gateways of which not all is known, as they cannot be reached or are behind
 	Problems  []string `json:"problems"` // what a steward has to know of the roster and the wiring
 	Broker    *Broker  `json:"broker,omitempty"`
 }
@@ -44,6 +47,15 @@ func AskStatus(ctx context.Context, dir string) (Status, error) {
 	return *a.Status, nil
 }
 
+// rosterAge is since when the issuers were not heard, as decisions have it:
+// negative if they never were, and without a clock.
+func rosterAge(v *roster.View, c access.Clock) time.Duration {
+	if !c.Known() {
+		return -1
+	}
+	return v.Age(c.Now)
+}
+
 // status is a picture of the gateway now.
 func (g *Gateway) status() *Status {
 	v, clock := g.roster.View(), g.clock()
@@ -58,18 +70,16 @@ func (g *Gateway) status() *Status {
 	if v.Policy != nil {
 		s.Policy = uint64(v.Policy.Version)
 	}
-	if age := v.Age(clock.Now); age >= 0 {
+	if age := rosterAge(v, clock); age >= 0 {
 		s.RosterAge = int64(age / time.Second)
 	}
-	s.Missing = append(s.Missing, missing(reachable(s.Status, v.Siblings))...)
+	s.Missing = append(s.Missing, missing(heardOf(s.Status, v.Siblings, clock.Now))...)
 	for _, p := range g.problems(v) {
 		if !p.note {
 			s.Problems = append(s.Problems, p.Part+": "+p.What)
 		}
 	}
-	g.net.brokers.Lock()
-	defer g.net.brokers.Unlock()
-	if b := g.net.broker; b != nil {
+	if b := g.net.running(); b != nil {
 		s.Broker = &Broker{Listen: b.Addr().String(), Clients: b.Clients()}
 	}
 	return s

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,8 +15,11 @@ import (
 
 	"github.com/ethereum/go-ethereum/accounts/keystore"
 
+	"tombolo/cmd/internal/gateway"
 	"tombolo/hw/sim"
 	"tombolo/passport"
+	"tombolo/sync/ledger"
+	"tombolo/sync/peer"
 )
 
 const wiringFile = "/etc/tombolo/gateway.toml"
@@ -153,6 +158,69 @@ func (h *host) statusOf(dir string) (rows []map[string]any) {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// status is what the daemon on the host says of itself; it is asked again until it
+// is there.
+func (h *host) status() (s gateway.Status) {
+	h.t.Helper()
+	h.until(10*time.Second, h.name+" says how it is", func() (ok bool) {
+		var err error
+		s, err = gateway.AskStatus(h.t.Context(), filepath.Join(h.dir, "var/lib/tombolo"))
+		return err == nil
+	})
+	return s
+}
+
+// linked waits until all links of some gateways are up, and each hears its node's
+// others.
+func (l *lan) linked(gws ...*host) {
+	l.t.Helper()
+	for _, h := range gws {
+		l.until(30*time.Second, h.name+" is linked", func() bool {
+			s := h.status()
+			return len(s.Missing) == 0 && !slices.ContainsFunc(s.Links, func(l peer.LinkStatus) bool { return !l.Up })
+		})
+	}
+}
+
+// counted is how many entries of the community's ledgers the doors go by.
+func (h *host) counted() (n int64) {
+	h.t.Helper()
+	for origin, size := range h.status().Projected {
+		if o, err := ledger.ParseOrigin(origin); err == nil && o.Kind == ledger.CommunityLog {
+			n += size
+		}
+	}
+	return n
+}
+
+// reaches runs a command that writes one entry for the community: its doors go by
+// it soon after the command began, at every one of some gateways.
+func (h *host) reaches(within time.Duration, gws []*host, command ...string) {
+	h.t.Helper()
+	before := map[*host]int64{}
+	for _, g := range gws {
+		before[g] = g.counted()
+	}
+	began := time.Now()
+	told := make(chan string, 1)
+	go func() {
+		out, err := h.attempt("tombolo", command...)
+		told <- fmt.Sprintf("%s%v after %v", out, err, time.Since(began).Round(time.Millisecond))
+	}()
+	waiting := slices.Clone(gws)
+	h.until(20*time.Second, strings.Join(command, " ")+" counts at every door", func() bool {
+		waiting = slices.DeleteFunc(waiting, func(g *host) bool {
+			if g.counted() == before[g] {
+				return false
+			}
+			quick(h.t, strings.Join(command[:2], " ")+", from the command's start to the doors of "+g.name, time.Since(began), within)
+			return true
+		})
+		return len(waiting) == 0
+	})
+	h.t.Logf("the desk says: %s", <-told)
 }
 
 func quick(t *testing.T, what string, took, most time.Duration) {

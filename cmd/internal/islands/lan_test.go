@@ -9,10 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 )
+
+// lans counts the switches of this process.
+var lans atomic.Int32
 
 // bin is where TestMain builds both programs.
 var bin string
@@ -68,7 +72,8 @@ type host struct {
 
 func newLAN(t *testing.T, names ...string) *lan {
 	t.Helper()
-	l := &lan{t: t, dir: t.TempDir(), sw: fmt.Sprintf("tmb%d-sw", os.Getpid()%100000)}
+	id := fmt.Sprintf("tmb%d-%d", os.Getpid()%100000, lans.Add(1))
+	l := &lan{t: t, dir: t.TempDir(), sw: id + "-sw"}
 	l.sh("ip netns add " + l.sw)
 	t.Cleanup(func() { l.try("ip netns del " + l.sw) })
 	l.sh("ip -n " + l.sw + " link add br0 type bridge")
@@ -76,7 +81,7 @@ func newLAN(t *testing.T, names ...string) *lan {
 	var hosts strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n")
 	for i, name := range names {
-		h := &host{lan: l, name: name, ns: fmt.Sprintf("tmb%d-%d", os.Getpid()%100000, i), ip: fmt.Sprintf("10.77.0.%d", i+1), dir: filepath.Join(l.dir, name)}
+		h := &host{lan: l, name: name, ns: fmt.Sprintf("%s-%d", id, i), ip: fmt.Sprintf("10.77.0.%d", i+1), dir: filepath.Join(l.dir, name)}
 		l.hosts = append(l.hosts, h)
 		fmt.Fprintf(&hosts, "%s %s\n", h.ip, name)
 		for _, d := range []string{"etc/tombolo", "var/lib/tombolo"} {
