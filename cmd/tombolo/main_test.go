@@ -167,7 +167,11 @@ func gatewayTool(args []string) error {
 		}
 		return gatewayWrites(f, &ledger.PassUsed{Pass: id, Seq: 1})
 	case "newer":
-		db, err := store.Database(filepath.Join(f.Dir(), "ledgers.db"), 1)
+		dir, err := filepath.Abs(f.Dir())
+		if err != nil {
+			return err
+		}
+		db, err := store.Database(filepath.Join(dir, "ledgers.db"), 1)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
 // ErrRefused says that the broker granted less than the link needs; a
@@ -177,7 +178,11 @@ func (s *session) open(ctx context.Context) error {
 	connecting := s.client.Connect()
 	<-connecting.Done() // ctx ends the dialling and closes the connection
 	if err := connecting.Error(); err != nil {
-		return fmt.Errorf("connect: %w", cmp.Or(context.Cause(ctx), err))
+		err = cmp.Or(context.Cause(ctx), err)
+		if errors.Is(err, packets.ErrorRefusedNotAuthorised) {
+			err = fmt.Errorf("%w: the broker does not know this participant's key, or not any more", err)
+		}
+		return fmt.Errorf("connect: %w", err)
 	}
 	err := s.subscribe(ctx, filters)
 	if !s.release() {

@@ -201,3 +201,32 @@ func TestCharterFlood(t *testing.T) {
 		t.Errorf("stored %d", n)
 	}
 }
+
+// TestUntold: a participant that is there for a moment knows what of its charters
+// is still to be announced, and by whomever it was.
+func TestUntold(t *testing.T) {
+	t.Parallel()
+	h := newPinned(t, testChain(t, 2, "", 9))
+	untold := func() int {
+		s := h.r.Status()
+		if s.Charters != 2 || len(s.Links) != 1 || s.Links[0].Link != lan {
+			t.Fatalf("%d charters, links %+v", s.Charters, s.Links)
+		}
+		return s.Links[0].Untold
+	}
+	if n := untold(); n != 4 {
+		t.Errorf("two versions in two scopes: %d are untold", n)
+	}
+	h.step(Received{lan, All, testPeer("gw2"), version(testChain(t, 2, "", 9), 1)})
+	if n := untold(); n != 3 {
+		t.Errorf("after somebody else announced one: %d", n)
+	}
+	h.wait(2 * time.Second)
+	if n := untold(); n != 0 {
+		t.Errorf("after all were announced: %d", n)
+	}
+	h.step(LinkDown{lan})
+	if s := h.r.Status(); len(s.Links) != 0 {
+		t.Errorf("a link that is down is listed: %+v", s.Links)
+	}
+}

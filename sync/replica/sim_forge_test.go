@@ -3,6 +3,7 @@ package replica_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"maps"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -236,6 +237,16 @@ func (w *simWorld) flood() {
 			p.message = replica.Head{Author: simPublic(key), Note: note, From: c.Size}
 		}
 		b.pass(nil, p)
+	}
+	origins := slices.SortedFunc(maps.Keys(w.truth.logs), simCompareOrigins)
+	for range 4 { // in the name of anybody: its author is convicted of nothing
+		o := pick(w, origins)
+		if f, ok := w.falseProof(o); ok && !w.cloned[o.Author] {
+			b.pass(nil, simPacket{
+				simTopic: simTopic{from: pick(w, w.hosts).id, scope: simScope(o.Kind), what: simProof, origin: o},
+				message:  replica.Proof{Evidence: f.Marshal()},
+			})
+		}
 	}
 }
 

@@ -213,12 +213,12 @@ func (h *simHost) sleep() {
 	})
 }
 
-// tell steps soon, unless the host crashes first.
-func (h *simHost) tell(e replica.Event) {
+// tell steps soon, with what is so by then, unless the host crashes first.
+func (h *simHost) tell(event func() replica.Event) {
 	life := h.life
 	h.w.after(h.w.span(0, 2*time.Millisecond), func() {
 		if h.up && h.life == life {
-			h.step(e)
+			h.step(event())
 		}
 	})
 }

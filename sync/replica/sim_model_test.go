@@ -111,8 +111,8 @@ func (m *simModel) checkSources(sizes map[ledger.Origin]int64) {
 // heard longest ago.
 func (m *simModel) checkFresh(v *roster.View) {
 	newest := map[ledger.KeyID]uint64{}
-	for o := range m.h.seen.size {
-		if o.Kind == ledger.CommunityLog {
+	for o, size := range m.h.seen.size {
+		if o.Kind == ledger.CommunityLog && size > 0 {
 			newest[o.Author] = max(newest[o.Author], m.h.seen.fresh[o])
 		}
 	}

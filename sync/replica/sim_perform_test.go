@@ -199,7 +199,7 @@ func (h *simHost) store(a replica.Store) {
 			w.count("not stored")
 			w.note("%s cannot store %v: %v", h.name, o, err)
 			edge, _ := h.disk.edge(o)
-			h.tell(replica.NotStored{Origin: o, Err: err, Edge: edge, Giver: a.Giver})
+			h.step(replica.NotStored{Origin: o, Err: err, Edge: edge, Giver: a.Giver})
 			return
 		}
 		h.checkLedger(o)
@@ -239,7 +239,7 @@ func (h *simHost) convicts(f ledger.Fork) {
 	if h.roster != nil {
 		h.roster.dirty = true
 	}
-	h.tell(replica.Convicted{Evidence: f})
+	h.tell(func() replica.Event { return replica.Convicted{Evidence: f} })
 	h.freeze()
 }
 
@@ -248,6 +248,6 @@ func (h *simHost) charterChanged() {
 	if h.roster != nil {
 		h.roster.dirty = true
 	}
-	h.tell(replica.ChartersChanged{Chains: h.chains()})
+	h.tell(func() replica.Event { return replica.ChartersChanged{Chains: h.chains()} })
 	h.newRights()
 }

@@ -116,6 +116,6 @@ func (h *simHost) newRights() {
 		return
 	}
 	h.rights, h.rightsAt = r, h.w.now
-	h.tell(replica.RightsChanged{Rights: r})
+	h.tell(func() replica.Event { return replica.RightsChanged{Rights: h.rights} })
 	h.freeze()
 }

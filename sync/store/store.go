@@ -133,7 +133,7 @@ func Migrate(db *sql.DB, version int, schemas ...string) error {
 			return err
 		}
 		if have < 0 || have > version {
-			return fmt.Errorf("%w: schema %d, this version knows %d", ErrNewer, have, version)
+			return fmt.Errorf("%w: schema %d, this version knows %d: update this program", ErrNewer, have, version)
 		}
 		for v := have; v < version; v++ {
 			if _, err := tx.Exec(schemas[v]); err != nil {

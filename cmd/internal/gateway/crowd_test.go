@@ -108,6 +108,16 @@ func TestSharedZone(t *testing.T) {
 	want("8 leaves", gw3.present(second, true), "exit", true)
 	gw3.enter()
 
+	e.eventually(5*time.Second, func() error {
+		if d := gw1.tap(); !d.Granted {
+			return fmt.Errorf("7 at gw1, which everybody has left: %+v", d)
+		}
+		return nil
+	})
+	gw1.enter()
+	want("7 goes out again", gw1.present(e.phone, true), "exit", true)
+	gw1.enter()
+
 	if err := gw1.CutBroker(func() {
 		e.eventually(5*time.Second, func() error {
 			if s := gw2.StatusNow(); !slices.Equal(s.Missing, []string{"gw1", "gw3"}) {

@@ -59,11 +59,13 @@ type feed struct {
 	g       *Gateway
 	told    map[ledger.Origin]int64
 	missing []string
-	begun   bool // missing was told
+	begun   bool                           // missing was told
+	last    map[ledger.KeyID]ledger.Origin // the newest log of each, in one look
 }
 
 // look tells what is new.
 func (f *feed) look(ctx context.Context) error {
+	f.last = map[ledger.KeyID]ledger.Origin{}
 	v := f.g.roster.View()
 	if len(v.Siblings) == 0 && !f.begun {
 		return nil
@@ -139,11 +141,19 @@ func missing(here map[string]bool) (out []string) {
 	return out
 }
 
-// newest tells whether a door log is the last that its gateway began, as far as is
-// known: each of its boots begins one, and the controller listens to some only.
-func newest(s *store.Store, i store.Info) bool {
-	all, _ := DoorLogs(s, i.Origin.Author) // what cannot be read is newer than nothing
-	return len(all) > 0 && all[len(all)-1].Origin == i.Origin
+// newest tells whether a door log is the last that its gateway began, as far as was
+// known when it was asked first: each of its boots begins one, and the controller
+// listens to some only.
+func (f *feed) newest(i store.Info) bool {
+	last, ok := f.last[i.Origin.Author]
+	if !ok {
+		all, _ := DoorLogs(f.g.folder.Store(), i.Origin.Author) // what cannot be read is newer than nothing
+		if len(all) > 0 {
+			last = all[len(all)-1].Origin
+		}
+		f.last[i.Origin.Author] = last
+	}
+	return last == i.Origin
 }
 
 // follow tells what was added to a door log. Of logs that ended before the backlog
@@ -167,7 +177,7 @@ func (f *feed) follow(ctx context.Context, o ledger.Origin, held int64, backlog 
 			if told, err = begin(s, i, f.g.clock().Now.Add(-backlog)); err != nil {
 				return fmt.Errorf("%v: %w", o, err)
 			}
-			if told == i.Size && !newest(s, i) {
+			if told == i.Size && !f.newest(i) {
 				f.told[o] = told // should it grow after all, that is told
 				return nil
 			}

@@ -29,13 +29,19 @@ func TestHeardOf(t *testing.T) {
 		{"there is none", func(s *peer.Status) { s.Links[0].Own = false }, []string{"gw2", "gw3"}},
 		{"one is on another link alone", func(s *peer.Status) { s.Peers[1].Links = []string{"hub"} }, []string{"gw3"}},
 		{"one was never heard", func(s *peer.Status) { s.Peers = s.Peers[:1] }, []string{"gw3"}},
-		{"something is on its way", func(s *peer.Status) { s.Ledgers = append(s.Ledgers, log(gw2, ledger.DoorLog, 1, behindPatience-1, false)) }, nil},
-		{"... for too long", func(s *peer.Status) { s.Ledgers = append(s.Ledgers, log(gw2, ledger.DoorLog, 1, behindPatience, false)) }, []string{"gw2"}},
+		{"something is on its way", func(s *peer.Status) {
+			s.Ledgers = append(s.Ledgers, log(gw2, ledger.DoorLog, 1, behindPatience-1, false))
+		}, nil},
+		{"... for too long", func(s *peer.Status) {
+			s.Ledgers = append(s.Ledgers, log(gw2, ledger.DoorLog, 1, behindPatience, false))
+		}, []string{"gw2"}},
 		{"... by a clock that was set back", func(s *peer.Status) { s.Ledgers = append(s.Ledgers, log(gw2, ledger.DoorLog, 1, -time.Hour, false)) }, []string{"gw2"}},
 		{"it came", func(s *peer.Status) { s.Ledgers = append(s.Ledgers, log(gw2, ledger.DoorLog, 0, time.Hour, false)) }, nil},
 		{"one signed two histories", func(s *peer.Status) { s.Ledgers = append(s.Ledgers, log(gw3, ledger.DoorLog, 0, 0, true)) }, []string{"gw3"}},
 		{"a steward's ledger is behind", func(s *peer.Status) { s.Ledgers = append(s.Ledgers, log(gw3, ledger.NodeLog, 9, time.Hour, false)) }, nil},
-		{"a stranger's is", func(s *peer.Status) { s.Ledgers = append(s.Ledgers, log(ledger.KeyID{9}, ledger.DoorLog, 9, time.Hour, false)) }, nil},
+		{"a stranger's is", func(s *peer.Status) {
+			s.Ledgers = append(s.Ledgers, log(ledger.KeyID{9}, ledger.DoorLog, 9, time.Hour, false))
+		}, nil},
 	} {
 		s := peer.Status{
 			Links: []peer.LinkStatus{{Name: "node", Own: true, Up: true}, {Name: "hub", Up: true}},

@@ -2,6 +2,8 @@ package gateway_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +115,19 @@ func TestRetention(t *testing.T) {
 	report, bodies := h.doorLog()
 	if report.Kinds[ledger.KindDropped] == 0 {
 		t.Errorf("%+v of %d bodies", report, len(bodies))
+	}
+
+	// Who reads all of it again misses nothing that it should have.
+	if err := os.RemoveAll(filepath.Join(h.dir, gateway.PresenceFile)); err != nil {
+		t.Fatal(err)
+	}
+	last := h.run()
+	if d := last.tap(h.phone); d.Reason != "passport-expired" {
+		t.Errorf("%+v", d)
+	}
+	last.stop()
+	if log := h.log.String(); strings.Contains(log, "level=ERROR") {
+		t.Errorf("the log says\n%s", log)
 	}
 }
 
