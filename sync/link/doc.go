@@ -31,12 +31,15 @@
 // A participant publishes only under from/<itself>/ and to/+/<itself>. In each
 // place that its link carries it subscribes to
 //
-//	from/+/alive  from/+/head/#  from/+/fork/#  from/+/charter/#  to/<itself>/+
+//	from/+/head/#  from/+/fork/#  from/+/charter/#  to/<itself>/+
 //
 // and to from/+/held/<itself>/#, or to from/+/held/# if it is an observer (a
 // desk, the hub). The filters are disjoint, and what a broker has to permit
-// follows from this table alone. alive stands in the place all if the link
-// carries it, and in the node's otherwise: a connection has one will.
+// follows from this table alone. alive stands in the node's place if the link
+// carries that, and in the place all otherwise: a connection has one will. In the
+// node's place everybody subscribes to from/+/alive, in the place all only
+// observers do: a thousand gateways that come back together would tell each other
+// a million times, and need nothing of one another but heads.
 //
 // # Payloads
 //

@@ -154,13 +154,13 @@ func TestConnectPacket(t *testing.T) {
 		if len(id) != 23 || strings.Contains(id, h.cfg.Self.String()[:8]) {
 			t.Errorf("client ID %q", id)
 		}
-		if topic != base(testCommunity, ledger.CharterID{})+"from/"+h.cfg.Self.String()+"/alive" {
+		if topic != base(testCommunity, testNode)+"from/"+h.cfg.Self.String()+"/alive" {
 			t.Errorf("will on %s", topic)
 		}
 		if _, err := decodeGone([]byte(will)); err != nil {
 			t.Errorf("will %x: %v", will, err)
 		}
-		if got := fmt.Sprint(len(c.filters)); got != "12" {
+		if got := fmt.Sprint(len(c.filters)); got != "11" {
 			t.Errorf("%s filters: %v", got, c.filters)
 		}
 	}

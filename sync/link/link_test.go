@@ -217,6 +217,7 @@ func TestStrangeMessages(t *testing.T) {
 		eventually(t, "the retained request is refused", func() bool { return h.Stats().Refused[RefusedRetained] == 1 })
 
 		publish := func(topic string, b []byte) { settle(t, c.Publish(topic, 1, false, b)) }
+		there := base(testCommunity, testNode)
 		later := bytes.Clone(request)
 		later[1] = 2
 		publish(to(node), later)
@@ -226,8 +227,8 @@ func TestStrangeMessages(t *testing.T) {
 		publish(ofHead.String(), request)
 		publish(ofHead.String(), must(encodeMessage(newLog("a gateway", ledger.DoorLog).append(t, 1, 1))))
 		publish(all+"to/"+me.String()+"/gw1", request)
-		publish(all+"from/gw1/alive", encode(birth{Version: 1, Type: TypeBirth}))
-		publish(all+"from/"+other.String()+"/alive", encode(birth{Version: 1, Type: TypeBirth, Name: "Front Door"}))
+		publish(there+"from/gw1/alive", encode(birth{Version: 1, Type: TypeBirth}))
+		publish(there+"from/"+other.String()+"/alive", encode(birth{Version: 1, Type: TypeBirth, Name: "Front Door"}))
 		publish(all+"from/"+other.String()+"/head/door/x", request)
 		publish(to(all), split(randomBytes(maxMessage, 1), 2)[1])
 		publish(to(all), split(randomBytes(MaxPayload+1, 1), 3)[0]) // parts of nothing

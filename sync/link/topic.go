@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -167,7 +168,10 @@ func (cfg Config) filters() []string {
 		if cfg.Observer {
 			held = b + "from/+/held/#"
 		}
-		all = append(all, b+"from/+/alive", b+"from/+/head/#", b+"from/+/fork/#", b+"from/+/charter/#", b+"to/"+cfg.Self.String()+"/+", held)
+		if scope == replica.Node || cfg.Observer {
+			all = append(all, b+"from/+/alive")
+		}
+		all = append(all, b+"from/+/head/#", b+"from/+/fork/#", b+"from/+/charter/#", b+"to/"+cfg.Self.String()+"/+", held)
 	}
 	return all
 }
@@ -192,5 +196,9 @@ func (cfg Config) scope(place ledger.CharterID) (replica.Scope, bool) {
 
 // alive is the topic of this participant's births and will.
 func (cfg Config) alive() topic {
-	return topic{Community: cfg.Community, Place: cfg.place(cfg.Scopes[0]), Sender: cfg.Self, Type: TypeBirth}
+	place := cfg.Scopes[0]
+	if slices.Contains(cfg.Scopes, replica.Node) {
+		place = replica.Node
+	}
+	return topic{Community: cfg.Community, Place: cfg.place(place), Sender: cfg.Self, Type: TypeBirth}
 }

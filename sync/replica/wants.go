@@ -45,6 +45,7 @@ func (r *Replica) addGiver(b *book, v via, size int64) {
 		if g := &b.givers[i]; g.peer == v.peer && g.link == v.link {
 			if size > g.size {
 				g.size, g.tried = size, false
+				b.retry = min(b.retry, r.clock+retryLeast) // it is at work: what was in vain was long ago
 				r.eager = true
 			}
 			return
