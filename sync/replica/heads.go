@@ -303,6 +303,10 @@ func begins(b *book, first ledger.Entry) error {
 func (r *Replica) hand(v via, b *book, x ledger.Extension) {
 	b.ahead, b.proved = x.Tree(), x.Head()
 	b.keepPart()
+	if b.newest.Size <= b.ahead.Size() && !x.Whole() {
+		b.newest = b.proved // the giver has more than was wanted, and the rest is to follow
+		r.need(b)
+	}
 	b.flying = append(b.flying, b.ahead.Size())
 	r.do(Store{Extension: x, Giver: v.peer})
 }

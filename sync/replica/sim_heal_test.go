@@ -80,8 +80,12 @@ func (w *simWorld) quick() {
 			continue
 		}
 		w.require(by.h.write(by.kind, by.body), "%s cannot write", by.h.name)
-		w.run(w.now + 5*time.Second) // of a new incarnation all have to ask
 		o := by.h.authors[by.kind].origin()
+		for range 12 { // of a new incarnation all have to ask
+			if w.run(w.now + 5*time.Second); w.unequalLedger(o) == "" {
+				break
+			}
+		}
 		wants := w.wants[o]
 		w.require(by.h.write(by.kind, by.body), "%s cannot write", by.h.name)
 		w.run(w.now + time.Second)

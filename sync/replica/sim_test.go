@@ -77,12 +77,12 @@ func TestSimulation(t *testing.T) {
 
 // simTally is what worlds have seen.
 type simTally struct {
-	mu                        sync.Mutex
-	worlds                    int
-	counts, met               map[string]int
-	healed                    time.Duration
-	heaviest, idle, heaviestM int
-	messages                  int
+	mu             sync.Mutex
+	worlds         int
+	counts, met    map[string]int
+	healed         time.Duration
+	heaviest, idle int
+	messages       int
 }
 
 func (a *simTally) add(w *simWorld) {
