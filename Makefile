@@ -16,7 +16,7 @@ NEEDS := gcc:/usr/bin/gcc zbar-tools:/usr/bin/zbarimg qemu-system-arm:/usr/bin/q
 	mosquitto:/usr/sbin/mosquitto iproute2:/usr/sbin/ip openssl:/usr/bin/openssl
 
 # Packages whose goroutines share something.
-RACE := ./cmd/internal/... ./edge/... ./hw/... ./sync/...
+RACE := ./cmd/internal/brokers ./cmd/internal/folder ./cmd/internal/gateway ./edge/... ./hw/... ./sync/...
 
 FUZZTIME ?= 1m
 

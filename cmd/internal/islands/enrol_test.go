@@ -98,10 +98,11 @@ func TestEnrolment(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 	gw1.refused("its daemon takes part", "--dir", "/var/lib/tombolo", "sync", "run")
-	rows := gw1.statusOf("/var/lib/tombolo")
-	if len(rows) < 4 {
-		t.Errorf("the daemon knows of %v", rows)
-	}
+	var rows []map[string]any
+	l.until(10*time.Second, "the daemon's own door log has begun", func() bool { // not before it has asked its peers for it
+		rows = gw1.statusOf("/var/lib/tombolo")
+		return len(rows) >= 4
+	})
 	for _, row := range rows {
 		if row["kind"] == "node" && row["projected"] != row["held"] {
 			t.Errorf("the daemon goes by %v of %v entries", row["projected"], row["held"])
