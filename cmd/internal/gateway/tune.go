@@ -8,5 +8,5 @@ import "runtime/debug"
 // further than a small board bears.
 func Tune() {
 	debug.SetGCPercent(400)
-	debug.SetMemoryLimit(256 << 20)
+	debug.SetMemoryLimit(64 << 20)
 }
