@@ -20,7 +20,7 @@ const (
 	// one is larger.
 	MaxGive = 120_000
 	// GiveMessages is how many Gives answer one Want at most.
-	GiveMessages = 4
+	GiveMessages = 8
 )
 
 // Message is one of the six that peers exchange. Nothing in one is believed but

@@ -339,16 +339,16 @@ func TestUrgentFirst(t *testing.T) {
 // TestLostGive: what is missing in between is asked for again, without waiting.
 func TestLostGive(t *testing.T) {
 	t.Parallel()
-	l := newHistory(t, "issuer", ledger.CommunityLog, 1).fill(60)
+	l := newHistory(t, "issuer", ledger.CommunityLog, 1).fill(100)
 	h := newUp(t, Config{})
-	h.hear("gw2", l.head(60, 60))
-	h.hear("gw3", l.head(60, 60))
+	h.hear("gw2", l.head(100, 100))
+	h.hear("gw3", l.head(100, 100))
 	asked := h.r.asked[0].want.peer
 	name := nameOf(asked)
-	h.hear(name, l.give(0, 10, 60))
+	h.hear(name, l.give(0, 10, 100))
 	var out []Action
-	for from := int64(20); from < 50; from += 10 { // 10 to 19 is lost
-		out = append(out, h.hear(name, l.give(from, from+10, 60))...)
+	for from := int64(20); from < 10+10*GiveMessages; from += 10 { // 10 to 19 is lost
+		out = append(out, h.hear(name, l.give(from, from+10, 100))...)
 	}
 	if w := wants(out); len(w) != 1 || w[0].Message.(Want).From != 10 {
 		t.Errorf("asked %v", w)
