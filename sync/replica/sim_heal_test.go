@@ -16,7 +16,7 @@ import (
 
 const (
 	simHealing = 30 * time.Minute // within which all are equal once nothing is broken
-	simIdle    = 3 * time.Hour
+	simIdle    = time.Hour
 )
 
 // heal mends everything and waits until all are equal.

@@ -47,6 +47,7 @@ type simHost struct {
 	wake     uint64
 	diskFree time.Duration
 	authors  map[ledger.LogKind]simAuthor
+	notes    map[simCosigned][]byte
 	rights   replica.Rights
 	rightsAt time.Duration
 
@@ -71,7 +72,7 @@ const (
 func (w *simWorld) host(name string, role simRole, node int, key ed25519.PrivateKey) *simHost {
 	h := &simHost{
 		w: w, name: name, role: role, node: node, id: simPeer(key), key: key,
-		mine: map[ledger.Origin]*simHistory{}, seen: newSimSeen(),
+		notes: map[simCosigned][]byte{}, mine: map[ledger.Origin]*simHistory{}, seen: newSimSeen(),
 	}
 	h.guard = simGuard{signed: map[ledger.Origin]ledger.Checkpoint{}}
 	h.disk = w.newDisk(h)

@@ -107,7 +107,7 @@ func (l *simLink) established() {
 	}
 	l.host.linkUp(l)
 	for _, topic := range b.w.shuffled(len(b.topics)) {
-		if p, ok := b.retained[b.topics[topic]]; ok && l.hears(p) && p.from != l.host.id {
+		if p, ok := b.retained[b.topics[topic]]; ok && l.hears(p) && (p.what != simAlive || p.from != l.host.id) {
 			b.send(l, p)
 		}
 	}

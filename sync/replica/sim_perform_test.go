@@ -90,6 +90,10 @@ func (h *simHost) publish(link replica.LinkID, scope replica.Scope, p simPacket)
 		w.require(simScope(p.origin.Kind) == scope, "%s speaks of %v in scope %v", h.name, p.origin, scope)
 		w.require(p.origin.Kind != ledger.DoorLog || l.broker != w.hub, "%s speaks of a door log to the hub's broker", h.name)
 	}
+	if p.what == simHead || p.what == simHeldBy {
+		w.require(!h.rights.Authors[p.origin.Author].Removed || w.now-h.rightsAt < time.Second,
+			"%s speaks for %v, whose author was removed", h.name, p.origin)
+	}
 	p.from, p.scope = h.id, scope
 	l.broker.publish(l, p)
 }
@@ -160,13 +164,7 @@ func (h *simHost) hold(a replica.SendHeld) {
 	if !ok || h.holdKey == nil {
 		return
 	}
-	now := uint64(h.clock().Unix())
-	note, err := ledger.Cosign(l.head.Note, ledger.RoleHold, h.holdKey, now)
-	h.w.require(err == nil, "%v", err)
-	if a.Witness {
-		note, err = ledger.Cosign(note, ledger.RoleWitness, h.witnessKey, now)
-		h.w.require(err == nil, "%v", err)
-	}
+	note := h.cosigned(l.head.Note, a.Witness)
 	h.seen.acked[a.Origin] = max(h.seen.acked[a.Origin], l.head.Size)
 	h.seen.ever[a.Origin] = max(h.seen.ever[a.Origin], l.head.Size)
 	h.w.count("held")
@@ -174,6 +172,28 @@ func (h *simHost) hold(a replica.SendHeld) {
 		simTopic: simTopic{what: simHeldBy, origin: a.Origin},
 		message:  replica.Held{Author: l.head.Author, Note: note},
 	})
+}
+
+// cosigned is a note with the host's cosignatures, which it makes once.
+func (h *simHost) cosigned(note []byte, witness bool) []byte {
+	key := simCosigned{string(note), witness}
+	if have, ok := h.notes[key]; ok {
+		return have
+	}
+	now := uint64(h.clock().Unix())
+	signed, err := ledger.Cosign(note, ledger.RoleHold, h.holdKey, now)
+	h.w.require(err == nil, "%v", err)
+	if witness {
+		signed, err = ledger.Cosign(signed, ledger.RoleWitness, h.witnessKey, now)
+		h.w.require(err == nil, "%v", err)
+	}
+	h.notes[key] = signed
+	return signed
+}
+
+type simCosigned struct {
+	note    string
+	witness bool
 }
 
 var errSimDisk = errors.New("the disk is full")

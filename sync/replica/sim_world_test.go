@@ -150,7 +150,6 @@ func newSimWorld(seed uint64, rosters *simRosters, files string) *simWorld {
 	for node := range c.nodes {
 		h := w.host(simNodeNames[node]+"'s steward", simStewardRole, node, c.stewards[node])
 		h.link(own[node], replica.All, replica.Node)
-		h.link(w.hub, replica.All)
 	}
 	for i := range 2 {
 		w.issuer(i)
