@@ -14,7 +14,7 @@ import (
 )
 
 func (e *env) ledgerCmd() *cobra.Command {
-	return group("ledger", "Signed logs, and the files in which they travel", e.ledgerShow(), e.ledgerVerify(), e.ledgerExport(), e.ledgerImport())
+	return group("ledger", "Signed logs, and the files in which they travel", e.ledgerShow(), e.ledgerVerify(), e.ledgerExport(), e.ledgerImport(), e.ledgerSnapshot())
 }
 
 // ledgerRow is a ledger that was exported or imported.
@@ -152,4 +152,29 @@ func (e *env) printImport(report folder.ImportReport) error {
 		}
 	}
 	return nil
+}
+
+func (e *env) ledgerSnapshot() *cobra.Command {
+	var least int64
+	c := verb("snapshot", "As an issuer, let go of what your own later entries have replaced, everywhere: it still verifies, and new gateways load less", func(*cobra.Command, []string) error {
+		return e.change(false, func(f *folder.Folder) error {
+			if err := f.Readable(ledger.KindSnapshot); err != nil {
+				return err
+			}
+			a, err := f.Author(ledger.CommunityLog)
+			if err != nil {
+				return err
+			}
+			n, err := a.Snapshot(least)
+			if err != nil {
+				return err
+			}
+			e.wrote = e.wrote || n > 0
+			return e.print(struct {
+				Dropped int `json:"dropped"`
+			}{int(n)}, "%s let go\n", count(int(n), "body is", "bodies are"))
+		})
+	})
+	c.Flags().Int64Var(&least, "least", 1, "do nothing unless so many bodies go")
+	return c
 }

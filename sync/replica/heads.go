@@ -55,9 +55,14 @@ func (r *Replica) receive(e Received) {
 		r.counts.Strangers++
 		return
 	}
-	if e.From == r.cfg.Self { // what a broker retained, or an echo
-		if m, ok := e.Message.(Head); ok {
+	if e.From == r.cfg.Self { // an echo, or what a broker retained of one that has lost its disk since
+		switch m := e.Message.(type) {
+		case Head:
 			r.hearHead(v, m)
+		case Proof:
+			r.hearProof(v, m)
+		case Charter:
+			r.hearCharter(v, m)
 		}
 		return
 	}
