@@ -273,7 +273,12 @@ func (r *Replica) offered(v via, b *book, h ledger.Head, s ledger.Stretch) {
 		return
 	}
 	if edge == 0 {
-		if err := begins(b, x.Entries()[0]); err != nil {
+		first := x.Entries()[0]
+		if first.Dropped() { // nobody may let go of it, so whoever gave it keeps it back
+			r.misfit(v, b, &ledger.At{Err: ledger.ErrWithheld})
+			return
+		}
+		if err := begins(b, first); err != nil {
 			b.barred, b.newest = err, ledger.Head{} // its author's fault, whoever gave it
 			r.release(b)
 			return

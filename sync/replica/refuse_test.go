@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -221,6 +222,25 @@ func TestWithheldBody(t *testing.T) {
 	h.hear("gw3", l.give(10, 12, 12))
 	if h.store(); h.size(l) != 12 {
 		t.Errorf("holds %d", h.size(l))
+	}
+}
+
+// TestWithheldBegin: whoever keeps the first body back is blamed, and bars nobody
+// else from giving the ledger.
+func TestWithheldBegin(t *testing.T) {
+	t.Parallel()
+	l := newHistory(t, "steward", ledger.NodeLog, 1).fill(5)
+	h := newUp(t, Config{})
+	g := l.head(5, 0)
+	g.Tail = slices.Clone(g.Tail)
+	g.Tail[0] = g.Tail[0].Drop()
+	out := h.hear("gw2", g)
+	if b := only[Blame](out); len(only[Store](out)) != 0 || len(b) != 1 || b[0].Peer != testPeer("gw2") || !errors.Is(b[0].Err, ledger.ErrWithheld) {
+		t.Errorf("%v", out)
+	}
+	h.hear("gw3", l.head(5, 0))
+	if h.store(); h.size(l) != 5 {
+		t.Errorf("holds %d of 5", h.size(l))
 	}
 }
 
