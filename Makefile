@@ -13,7 +13,7 @@ NEEDS := gcc:/usr/bin/gcc zbar-tools:/usr/bin/zbarimg qemu-system-arm:/usr/bin/q
 	gcc-aarch64-linux-gnu:/usr/bin/aarch64-linux-gnu-gcc libc6-dev-arm64-cross:/usr/aarch64-linux-gnu/lib/libc.a \
 	pkg-config:/usr/bin/pkg-config libpcsclite-dev:/usr/include/PCSC/winscard.h pcscd:/usr/sbin/pcscd \
 	vsmartcard-vpcd:/etc/reader.conf.d/vpcd systemd:/usr/bin/systemd-analyze \
-	mosquitto:/usr/sbin/mosquitto iproute2:/usr/sbin/ip openssl:/usr/bin/openssl
+	mosquitto:/usr/sbin/mosquitto iproute2:/usr/sbin/ip openssl:/usr/bin/openssl postgresql:/usr/lib/postgresql
 
 # Packages whose goroutines share something.
 RACE := ./cmd/internal/brokers ./cmd/internal/folder ./cmd/internal/gateway ./edge/... ./hw/... ./sync/...
@@ -22,8 +22,8 @@ FUZZTIME ?= 1m
 
 .PHONY: build test setup lint unit simulate race soak fuzz bench clean
 
-build: ## bin/tombolo and bin/tombolod
-	$(GO) build -o bin/ ./cmd/tombolo ./cmd/tombolod
+build: ## bin/tombolo, bin/tombolod and bin/tombolo-hub
+	$(GO) build -o bin/ ./cmd/tombolo ./cmd/tombolod ./cmd/tombolo-hub
 
 test: setup lint unit simulate race ## everything that CI runs
 

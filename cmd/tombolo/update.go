@@ -18,21 +18,20 @@ import (
 
 // updateFlags is what changes in a charter.
 type updateFlags struct {
-	addIssuer, retireIssuer       keys
-	addSteward, retireSteward     keys
-	addHeartbeat, retireHeartbeat keys
-	addKey, removeKey             keys
-	successor                     hex32
-	count                         int64 // of the entries of the retired key's last ledger; -1: all
-	threshold                     uint
-	chain                         uint64
-	registry                      address
-	sign, out                     string
-	yes                           bool
+	add, retire       map[ledger.AuthorRole]*keys
+	addKey, removeKey keys
+	services          []string // requests of a hub or an evaluator
+	successor         hex32
+	count             int64 // of the entries of the retired key's last ledger; -1: all
+	threshold         uint
+	chain             uint64
+	registry          address
+	sign, out         string
+	yes               bool
 }
 
 func (e *env) charterUpdate() *cobra.Command {
-	var d updateFlags
+	d := updateFlags{add: map[ledger.AuthorRole]*keys{}, retire: map[ledger.AuthorRole]*keys{}}
 	c := verb("update [community|node]", "Make the next version of a charter, or sign one that others made (--sign)", func(c *cobra.Command, args []string) error {
 		if d.sign != "" {
 			if len(args) > 0 || d.changes(c) {
@@ -48,16 +47,12 @@ func (e *env) charterUpdate() *cobra.Command {
 		}
 		return e.change(false, func(f *folder.Folder) error { return e.update(f, c, ledger.CharterKind(args[0]), &d) })
 	})
-	for name, to := range map[string]*keys{
-		"issuer": &d.addIssuer, "steward": &d.addSteward, "heartbeat": &d.addHeartbeat,
-	} {
-		c.Flags().Var(to, "add-"+name, "public key of a new "+name)
+	for _, role := range charterRoles {
+		d.add[role], d.retire[role] = new(keys), new(keys)
+		c.Flags().Var(d.add[role], "add-"+string(role), "public key of a new "+string(role))
+		c.Flags().Var(d.retire[role], "retire-"+string(role), "public key of a "+string(role)+" that writes no more; what is held here of its ledgers counts")
 	}
-	for name, to := range map[string]*keys{
-		"issuer": &d.retireIssuer, "steward": &d.retireSteward, "heartbeat": &d.retireHeartbeat,
-	} {
-		c.Flags().Var(to, "retire-"+name, "public key of a "+name+" that writes no more; what is held here of its ledgers counts")
-	}
+	c.Flags().StringArrayVar(&d.services, "service", nil, "hub.request or evaluator.request of the machine that is to be the community's hub or evaluator, in the place of the one before")
 	c.Flags().Var(&d.successor, "successor", "the key that follows the retired one; it is added")
 	c.Flags().Int64Var(&d.count, "count", -1, "how many entries of the retired key's last ledger count, if a thief wrote those behind them (default: all that are held here)")
 	c.Flags().Var(&d.addKey, "add-key", "public key of one more who signs charters")
@@ -71,11 +66,15 @@ func (e *env) charterUpdate() *cobra.Command {
 	return c
 }
 
-var changeFlags = []string{"add-issuer", "add-steward", "add-heartbeat", "retire-issuer", "retire-steward", "retire-heartbeat",
-	"successor", "add-key", "remove-key", "threshold", "chain-id", "registry"}
+// charterRoles are what a charter gives keys.
+var charterRoles = []ledger.AuthorRole{ledger.Issuer, ledger.Steward, ledger.Heartbeat, ledger.Hub, ledger.HubHold, ledger.HubWitness, ledger.Evaluator}
 
 func (d *updateFlags) changes(c *cobra.Command) bool {
-	return slices.ContainsFunc(changeFlags, c.Flags().Changed)
+	changes := []string{"service", "successor", "add-key", "remove-key", "threshold", "chain-id", "registry"}
+	for _, role := range charterRoles {
+		changes = append(changes, "add-"+string(role), "retire-"+string(role))
+	}
+	return slices.ContainsFunc(changes, c.Flags().Changed)
 }
 
 func chainOf(f *folder.Folder, kind ledger.CharterKind) (ledger.Charters, error) {
@@ -133,20 +132,20 @@ func (d *updateFlags) apply(f *folder.Folder, c *cobra.Command, next *ledger.Cha
 }
 
 func (d *updateFlags) applyAuthors(f *folder.Folder, next *ledger.Charter) error {
-	if n := len(d.retireIssuer) + len(d.retireSteward); n != 1 && d.count != -1 {
+	if n := len(*d.retire[ledger.Issuer]) + len(*d.retire[ledger.Steward]); n != 1 && d.count != -1 {
 		return usage("--count is of one key: retire one, not %d", n)
 	}
-	retired := ledger.AuthorRole("")
-	for _, r := range []struct {
-		role ledger.AuthorRole
-		keys keys
-	}{{ledger.Issuer, d.retireIssuer}, {ledger.Steward, d.retireSteward}, {ledger.Heartbeat, d.retireHeartbeat}} {
-		for _, k := range r.keys {
-			i := slices.IndexFunc(next.Authors, func(a ledger.Author) bool { return a.Role == r.role && a.Key == k })
+	if err := d.applyServices(f, next); err != nil {
+		return err
+	}
+	retired, n := ledger.AuthorRole(""), 0
+	for _, role := range charterRoles {
+		for _, k := range *d.retire[role] {
+			i := slices.IndexFunc(next.Authors, func(a ledger.Author) bool { return a.Role == role && a.Key == k })
 			if i < 0 || next.Authors[i].Retired {
-				return fmt.Errorf("%v is no %s in force of %q; see `tombolo charter show`", &k, r.role, next.Slug)
+				return fmt.Errorf("%v is no %s in force of %q; see `tombolo charter show`", &k, role, next.Slug)
 			}
-			counted, err := countedOf(f, r.role, k, d.count)
+			counted, err := countedOf(f, role, k, d.count)
 			if err != nil {
 				return err
 			}
@@ -154,23 +153,51 @@ func (d *updateFlags) applyAuthors(f *folder.Folder, next *ledger.Charter) error
 			if d.successor != (hex32{}) {
 				next.Authors[i].Successor = d.successor[:]
 			}
-			retired = r.role
+			retired = role
+			n++
 		}
 	}
 	if d.successor != (hex32{}) {
-		if n := len(d.retireIssuer) + len(d.retireSteward) + len(d.retireHeartbeat); n != 1 {
+		if n != 1 {
 			return usage("--successor follows one key: retire one, not %d", n)
 		}
 		if err := addAuthor(next, retired, d.successor, true); err != nil {
 			return err
 		}
 	}
-	for _, a := range []struct {
-		role ledger.AuthorRole
-		keys keys
-	}{{ledger.Issuer, d.addIssuer}, {ledger.Steward, d.addSteward}, {ledger.Heartbeat, d.addHeartbeat}} {
-		for _, k := range a.keys {
-			if err := addAuthor(next, a.role, k, false); err != nil {
+	for _, role := range charterRoles {
+		for _, k := range *d.add[role] {
+			if err := addAuthor(next, role, k, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// applyServices names the keys of a hub or an evaluator, in the place of those that
+// are in force.
+func (d *updateFlags) applyServices(f *folder.Folder, next *ledger.Charter) error {
+	for _, path := range d.services {
+		data, err := folder.ReadFile(path, 1<<16)
+		if err != nil {
+			return err
+		}
+		s, err := folder.ParseService(data)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		for role, key := range s.Keys {
+			for i, a := range next.Authors {
+				if a.Role != role || a.Retired || a.Key == key {
+					continue
+				}
+				if next.Authors[i].Counted, err = countedOf(f, role, a.Key, -1); err != nil {
+					return err
+				}
+				next.Authors[i].Retired = true
+			}
+			if err := addAuthor(next, role, key, true); err != nil {
 				return err
 			}
 		}
@@ -195,7 +222,7 @@ func addAuthor(next *ledger.Charter, role ledger.AuthorRole, key hex32, mayBeThe
 // goes on to count once it is retired; of its last one at most so many entries,
 // unless most is -1.
 func countedOf(f *folder.Folder, role ledger.AuthorRole, key hex32, most int64) (out []ledger.Counted, err error) {
-	kinds := map[ledger.AuthorRole][]ledger.LogKind{ledger.Issuer: {ledger.CommunityLog}, ledger.Steward: {ledger.NodeLog, ledger.DirectoryLog}}[role]
+	kinds := map[ledger.AuthorRole][]ledger.LogKind{ledger.Issuer: {ledger.CommunityLog}, ledger.Steward: {ledger.NodeLog, ledger.DirectoryLog}, ledger.Hub: {ledger.CensusLog}}[role]
 	all, err := f.Store().Ledgers()
 	if err != nil {
 		return nil, err

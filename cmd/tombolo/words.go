@@ -143,8 +143,62 @@ func inWords(body ledger.Body) string {
 		}
 		return b.Part + ": " + b.What
 	}
+	if s := censusInWords(body); s != "" {
+		return s
+	}
 	return fieldsInWords(body)
 }
+
+// censusInWords says what stands in ledgers of the census, and is empty for
+// anything else.
+func censusInWords(body ledger.Body) string {
+	switch b := body.(type) {
+	case *ledger.EpochOpened:
+		out := fmt.Sprintf("epoch %d, %s, from %s until %s, audited until %s, %s drawn by %s", b.Number, epochName(b.ID()),
+			when(unix(b.Opens)), when(unix(b.Closes)), when(unix(b.Audit)), count(int(b.Sample), "tag", "tags"), b.Beacon)
+		var names []string
+		for _, a := range b.Auditors {
+			names = append(names, a.Name)
+		}
+		if len(names) == 0 {
+			return out + ", no auditors"
+		}
+		return out + ", auditors " + strings.Join(names, ", ")
+	case *ledger.FiguresSigned:
+		var totals []string
+		for _, f := range b.Figures {
+			totals = append(totals, fmt.Sprintf("%s %d %s over %d people", f.Name, f.Amount, f.Unit, f.People))
+		}
+		return fmt.Sprintf("%s, by the issuer's word alone: %s", epochName(b.Epoch), strings.Join(totals, "; "))
+	case *ledger.Attendance:
+		by := "tap"
+		if b.Window {
+			by = "code"
+		}
+		return fmt.Sprintf("%s, passport %d, by %s", epochName(b.Epoch), b.Passport, by)
+	case *ledger.Occupancy:
+		return fmt.Sprintf("%s, at least %d and at most %d, as of %s before", b.Zone, b.Sure, b.Most, time.Duration(b.Age)*time.Second)
+	case *ledger.CensusTags:
+		return fmt.Sprintf("%s, part %d, %s", epochName(b.Epoch), b.Part, count(len(b.Tags)/ledger.TagSize, "tag", "tags"))
+	case *ledger.Reported:
+		return fmt.Sprintf("%s, node %s, %s in %s, root %x", epochName(b.Epoch), b.Node.String()[:16], count(int(b.Count), "tag", "tags"), count(int(b.Parts), "part", "parts"), b.Root[:8])
+	case *ledger.Opened:
+		return fmt.Sprintf("%s, tag %x, opened to auditor %x", epochName(b.Epoch), b.Tag[:8], b.Auditor[:8])
+	case *ledger.EpochClosed:
+		figure := fmt.Sprintf("%d passports", b.Size)
+		if b.Withheld {
+			figure = fmt.Sprintf("fewer than %d passports", ledger.Withheld)
+		}
+		return fmt.Sprintf("%s, %s seen with valid evidence, root %x, out of %s; %s, %s, %d m²", epochName(b.Epoch), figure, b.Root[:8],
+			count(int(b.Reports), "report", "reports"), count(int(b.Nodes), "node", "nodes"), count(int(b.Doors), "door", "doors"), b.Floor)
+	case *ledger.Draw:
+		return fmt.Sprintf("%s, from %d under root %x, by seed %x, %s", epochName(b.Epoch), b.Size, b.Root[:8], b.Seed[:8], b.Source)
+	}
+	return ""
+}
+
+// epochName is an epoch's name, as far as people compare it.
+func epochName(id ledger.EpochID) string { return "epoch id " + id.String()[:16] }
 
 // ledgerInWords names a ledger by its author, as lists show it.
 func ledgerInWords(origin string) string {

@@ -55,6 +55,15 @@ var bodies = []ledger.Body{
 	&ledger.Expired{Before: 100, Why: "90 days"},
 	&ledger.DirectoryKeys{Gateway: "gw1"},
 	&ledger.DirectoryGone{Gateway: "gw1", Signing: [32]byte{1}},
+	&ledger.EpochOpened{Number: 3, Opens: 1, Closes: 2, Audit: 3, Beacon: "a block", Sample: 300, Auditors: []ledger.Auditor{{Name: "a newspaper", Sealing: [32]byte{1}}}},
+	&ledger.FiguresSigned{Figures: []ledger.Figure{{Name: "income", Unit: "EUR", Amount: 1, People: 20}}},
+	&ledger.Attendance{Passport: 7},
+	&ledger.Occupancy{Zone: "house", Sure: 20, Most: 30, Age: 60},
+	&ledger.CensusTags{Part: 1, Tags: make([]byte, 2*ledger.TagSize)},
+	&ledger.Reported{Node: ledger.CharterID{1}, Parts: 1, Count: 2},
+	&ledger.Opened{Tag: [32]byte{1}, Sealed: []byte{1}},
+	&ledger.EpochClosed{Size: 20, Rules: 1},
+	&ledger.Draw{Size: 20, Source: "a block"},
 }
 
 func TestEveryKindHasWords(t *testing.T) {
@@ -80,6 +89,7 @@ func TestEveryKindHasWords(t *testing.T) {
 func TestWords(t *testing.T) {
 	t.Parallel()
 	pass := ledger.PassID{0xab, 0xcd, 0xef, 1}
+	epoch := ledger.EpochID{0xab, 0xcd}
 	for _, c := range []struct {
 		body ledger.Body
 		want string
@@ -105,11 +115,36 @@ func TestWords(t *testing.T) {
 		{&ledger.Opening{Seq: 4, Door: "front"}, "front, decision 4: recorded, and opens"},
 		{&ledger.Line{Door: "front", Input: "rex", State: "active"}, "front rex active"},
 		{&ledger.Line{Input: "mains", State: "cut"}, "gateway mains cut"},
+		{&ledger.FiguresSigned{Epoch: epoch, Figures: []ledger.Figure{{Name: "income", Unit: "EUR a month", Amount: 41000, People: 25}, {Name: "rent", Unit: "EUR", Amount: -2, People: 20}}},
+			"epoch id abcd000000000000, by the issuer's word alone: income 41000 EUR a month over 25 people; rent -2 EUR over 20 people"},
+		{&ledger.Attendance{Epoch: epoch, Passport: 7, Window: true}, "epoch id abcd000000000000, passport 7, by code"},
+		{&ledger.Attendance{Epoch: epoch, Passport: 7}, "epoch id abcd000000000000, passport 7, by tap"},
+		{&ledger.Occupancy{Zone: "house", Sure: 20, Most: 30, Age: 90}, "house, at least 20 and at most 30, as of 1m30s before"},
+		{&ledger.CensusTags{Epoch: epoch, Part: 1, Tags: make([]byte, ledger.TagSize)}, "epoch id abcd000000000000, part 1, 1 tag"},
+		{&ledger.Reported{Epoch: epoch, Node: ledger.CharterID{1}, Parts: 1, Count: 2}, "epoch id abcd000000000000, node 0100000000000000, 2 tags in 1 part, root 0000000000000000"},
+		{&ledger.Opened{Epoch: epoch, Tag: [32]byte{1}, Auditor: [32]byte{2}}, "epoch id abcd000000000000, tag 0100000000000000, opened to auditor 0200000000000000"},
+		{&ledger.EpochClosed{Epoch: epoch, Size: 20, Reports: 1, Nodes: 2, Doors: 1, Floor: 90}, "epoch id abcd000000000000, 20 passports seen with valid evidence, root 0000000000000000, out of 1 report; 2 nodes, 1 door, 90 m²"},
+		{&ledger.EpochClosed{Epoch: epoch, Withheld: true, Reports: 2, Nodes: 1}, "epoch id abcd000000000000, fewer than 20 passports seen with valid evidence, root 0000000000000000, out of 2 reports; 1 node, 0 doors, 0 m²"},
+		{&ledger.Draw{Epoch: epoch, Size: 20, Source: "block 9"}, "epoch id abcd000000000000, from 20 under root 0000000000000000, by seed 0000000000000000, block 9"},
 		{&ledger.ClockStep{From: 1_000_000_000, To: 2_000_000_000}, "from " + when(unix(1_000_000)) + " to " + when(unix(2_000_000))},
 	} {
 		if got := inWords(c.body); got != c.want {
 			t.Errorf("%v: %q, want %q", c.body.Kind(), got, c.want)
 		}
+	}
+}
+
+func TestEpochInWords(t *testing.T) {
+	t.Parallel()
+	b := &ledger.EpochOpened{Number: 3, Opens: 1_000_000, Closes: 2_000_000, Audit: 3_000_000, Beacon: "block 9", Sample: 300}
+	want := "epoch 3, epoch id " + b.ID().String()[:16] + ", from " + when(unix(1_000_000)) + " until " + when(unix(2_000_000)) +
+		", audited until " + when(unix(3_000_000)) + ", 300 tags drawn by block 9, no auditors"
+	if got := inWords(b); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	b.Auditors = []ledger.Auditor{{Name: "a newspaper"}, {Name: "a university"}}
+	if got := inWords(b); !strings.HasSuffix(got, ", auditors a newspaper, a university") || strings.Contains(got, "no auditors") {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -21,6 +21,7 @@ func Explain(p *Policy) string {
 	explainInterlocks(&b, p)
 	explainPeople(&b, p)
 	explainFeedback(&b, p)
+	explainCensus(&b, p)
 	for _, name := range sortedKeys(p.Doors) {
 		b.WriteString("\n")
 		explainDoor(&b, p, p.Doors[name])
@@ -135,6 +136,17 @@ func explainFeedback(b *strings.Builder, p *Policy) {
 			fmt.Fprintf(b, "%s  %s: %s.\n", head, strings.ReplaceAll(s.String(), "_", " "), text)
 			head = ""
 		}
+	}
+}
+
+// explainCensus says what of the number of people leaves the node, where that is
+// not what it is by itself.
+func explainCensus(b *strings.Builder, p *Policy) {
+	switch p.Census.Occupancy {
+	case PublishNever:
+		b.WriteString("\nCensus:\n  How many are in a zone never leaves the node.\n")
+	case PublishAlways:
+		b.WriteString("\nCensus:\n  How many are in each zone is published, rounded to tens, also when few or none are there.\n")
 	}
 }
 

@@ -24,6 +24,7 @@ type file struct {
 	Passports  map[passportKey]fileGrant     `toml:"passports"`
 	Lockout    fileLockout                   `toml:"lockout"`
 	Feedback   fileFeedback                  `toml:"feedback"`
+	Census     fileCensus                    `toml:"census"`
 }
 
 type fileRoster struct {

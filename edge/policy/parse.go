@@ -74,6 +74,7 @@ func (b *builder) build() *Policy {
 		Roster:  Roster{MaxAge: orDefault(b.f.Roster.MaxAge, DefaultMaxAge)},
 		Zones:   make(map[string]*Zone, len(b.f.Zones)),
 		Doors:   make(map[string]*Door, len(b.f.Doors)),
+		Census:  Census{Occupancy: b.f.Census.Occupancy},
 	}
 	if len(b.zones.list) == 0 {
 		b.doc.Reject(strict.Path{"zones"}, "no zones: name those that the doors lead from and to, as in [zones.house]")

@@ -26,6 +26,7 @@ type Policy struct {
 	Passports  map[uint64]*Grantee // what one passport has beside its class
 	Lockout    Lockout
 	Feedback   Feedback
+	Census     Census
 
 	// Warnings are lawful but probably not meant, sorted by position.
 	Warnings []strict.Error

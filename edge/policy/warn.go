@@ -16,6 +16,7 @@ func (b *builder) warn(p *Policy) {
 	b.warnZones(p)
 	b.warnDoors(p)
 	b.warnGrants(p)
+	b.warnCensus(p)
 	if slices.Equal(p.Feedback[SignalGranted].seen(false), p.Feedback[SignalDenied].seen(false)) {
 		b.note(strict.Path{"feedback"}, "granted and denied differ by colour alone: not everybody can tell them apart")
 	}

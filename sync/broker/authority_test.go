@@ -55,7 +55,7 @@ func newAuthority(t testing.TB) *authority {
 	}
 	a.write(t, "broker.key", "PRIVATE KEY", der)
 	a.revoke(t)
-	for _, p := range []string{alice, bob, carol, desk} {
+	for _, p := range []string{alice, bob, carol, desk, hub} {
 		_, key, _ := ed25519.GenerateKey(rand.Reader)
 		c := a.sign(t, &x509.Certificate{
 			Subject:     pkix.Name{CommonName: p},

@@ -30,7 +30,7 @@ func startCluster(t testing.TB) *cluster {
 	t.Helper()
 	c := &cluster{authority: newAuthority(t), program: filepath.Join(t.TempDir(), "nats-server"), peers: []broker.Identity{
 		{Peer: alice, Nodes: []string{node1}}, {Peer: bob, Nodes: []string{node1}}, {Peer: carol, Nodes: []string{node2}},
-		{Peer: desk, Nodes: []string{node1, node2}, Observer: true},
+		{Peer: desk, Nodes: []string{node1, node2}, Observer: true}, {Peer: hub, Observer: true, Server: true},
 	}}
 	build := exec.Command("go", "build", "-o", c.program, "github.com/nats-io/nats-server/v2")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -130,10 +130,12 @@ func TestCluster(t *testing.T) {
 
 	// Each connection goes to the next server.
 	next := 0
-	checkPermissions(t, func(t *testing.T, name string) *peer {
+	connect := func(t *testing.T, name string) *peer {
 		next++
 		return c.dialUntil(t, c.nodes[next%3].addr, name)
-	}, true)
+	}
+	checkPermissions(t, connect, true)
+	checkHubPlace(t, connect, true)
 
 	t.Run("no NATS clients", func(t *testing.T) {
 		for i, n := range c.nodes {

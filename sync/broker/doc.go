@@ -13,13 +13,15 @@
 // # What a peer may do
 //
 // It follows from the table of topics (package link) alone. Below
-// tombolo/v1/<community>/<place>/, where place is "all" or the charter id of a
-// node that the identity belongs to, a peer
+// tombolo/v1/<community>/<place>/, where place is "all", "hub" or the charter id of
+// a node that the identity belongs to, a peer
 //
 //   - publishes under from/<itself>/ and to/+/<itself>, nowhere else;
 //   - reads from/+/alive, from/+/head/#, from/+/fork/#, from/+/charter/#,
 //     to/<itself>/+ and from/+/held/<itself>/#; an observer (a desk, a hub) reads
-//     from/+/held/# instead of the last.
+//     from/+/held/# instead of the last. In the place hub only a server (the hub)
+//     reads all that; whoever is none reads from/+/alive, to/<itself>/+ and
+//     from/+/held/<itself>/# there, and never what another tells the hub.
 //
 // Subscriptions are QoS 0: each one of QoS 1 would be a JetStream consumer, and
 // is refused. A refused publish is acknowledged all the same and dropped, as

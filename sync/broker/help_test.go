@@ -35,6 +35,7 @@ var (
 	bob       = strings.Repeat("b2", 16)
 	carol     = strings.Repeat("c3", 16)
 	desk      = strings.Repeat("de", 16)
+	hub       = strings.Repeat("5e", 16)
 )
 
 func topic(place string, levels ...string) string {
@@ -119,13 +120,14 @@ func (h *house) plainIdentity(name string) (broker.Identity, error) {
 }
 
 // standard are the identities that most tests use: two gateways of node 1, one
-// of node 2, and a desk that may see both.
+// of node 2, a desk that may see both, and the hub.
 func standard(t testing.TB) *house {
 	h := &house{}
 	h.enrol(t, broker.Identity{Peer: alice, Nodes: []string{node1}})
 	h.enrol(t, broker.Identity{Peer: bob, Nodes: []string{node1}})
 	h.enrol(t, broker.Identity{Peer: carol, Nodes: []string{node2}})
 	h.enrol(t, broker.Identity{Peer: desk, Nodes: []string{node1, node2}, Observer: true})
+	h.enrol(t, broker.Identity{Peer: hub, Observer: true, Server: true})
 	return h
 }
 

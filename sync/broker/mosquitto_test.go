@@ -62,10 +62,12 @@ func TestMosquitto(t *testing.T) {
 		m.Node = ""
 		m.Peers = []broker.Identity{
 			{Peer: alice, Nodes: []string{node1}}, {Peer: bob, Nodes: []string{node1}}, {Peer: carol, Nodes: []string{node2}},
-			{Peer: desk, Nodes: []string{node1, node2}, Observer: true},
+			{Peer: desk, Nodes: []string{node1, node2}, Observer: true}, {Peer: hub, Observer: true, Server: true},
 		}
 	})
-	checkPermissions(t, func(t *testing.T, name string) *peer { return m.dialUntil(t, m.addr, name) }, false)
+	connect := func(t *testing.T, name string) *peer { return m.dialUntil(t, m.addr, name) }
+	checkPermissions(t, connect, false)
+	checkHubPlace(t, connect, false)
 }
 
 func TestMosquittoOfOneNode(t *testing.T) {

@@ -44,8 +44,8 @@ type Mosquitto struct {
 	// Node is the charter id of the node whose own broker this is: everybody
 	// with a certificate may use its place. "" when there is none.
 	Node string
-	// Peers are those with more than that: observers, and members of a node
-	// that is not Node.
+	// Peers are those with more than that: observers, the hub, and members of a
+	// node that is not Node.
 	Peers   []Identity
 	Removed []string // names of removed peers
 
@@ -109,6 +109,8 @@ func (m Mosquitto) acl() ([]byte, error) {
 		r := rightsAt(m.Community, p, "%u", false)
 		data.Patterns = append(data.Patterns, aclRule{Place: p, Write: r.write, Read: r.read})
 	}
+	r := rightsAtHub(m.Community, "%u", false, false)
+	data.Patterns = append(data.Patterns, aclRule{Place: hubPlace, Write: r.write, Read: r.read})
 	for _, i := range m.Peers {
 		if slices.Contains(m.Removed, i.Peer) {
 			continue // mosquitto takes the first rule that matches

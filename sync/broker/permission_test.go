@@ -128,11 +128,107 @@ func checkPermissions(t *testing.T, connect func(t *testing.T, name string) *pee
 	})
 }
 
+// checkHubPlace holds for every kind of broker, too: what a gateway tells the hub is
+// for the hub alone, and the hub is no member of any node.
+func checkHubPlace(t *testing.T, connect func(t *testing.T, name string) *peer, refusing bool) {
+	report := topic("hub", "from", alice, "head/report/1/2")
+	ask, answered := topic("hub", "to", hub, alice), topic("hub", "to", alice, hub)
+
+	t.Run("what is told the hub", func(t *testing.T) {
+		a, b, d, s := connect(t, alice), connect(t, bob), connect(t, desk), connect(t, hub)
+		for _, f := range []string{"from/+/alive", "from/+/head/#", "from/+/fork/#", "from/+/held/#", "to/" + hub + "/+"} {
+			if code := s.subscribe(topic("hub", f), 0); code != 0 {
+				t.Errorf("SUBACK %d for the hub's %s", code, f)
+			}
+		}
+		for _, to := range []string{report, topic("hub", "from", alice, "fork/report/1/2"), ask} {
+			a.reach(s, to)
+		}
+		for _, f := range []string{"from/+/alive", "to/" + alice + "/+", "from/+/held/" + alice + "/#"} {
+			if code := a.subscribe(topic("hub", f), 0); code != 0 {
+				t.Errorf("SUBACK %d for a gateway's %s", code, f)
+			}
+		}
+		for _, to := range []string{topic("hub", "from", hub, "alive"), answered, topic("hub", "from", hub, "held", alice, "report/2")} {
+			s.reach(a, to)
+		}
+		// Whoever else listens, a sibling in the same house or a desk, hears nothing of it.
+		for who, p := range map[string]*peer{"a sibling": b, "a desk": d} {
+			for _, f := range []string{"from/+/head/#", "from/" + alice + "/#", "from/+/fork/#", "from/+/held/#", "from/+/held/" + alice + "/#", "to/" + hub + "/+", "to/" + alice + "/+", "to/#", "#"} {
+				if code := p.subscribe(topic("hub", f), 0); refusing && code != 128 {
+					t.Errorf("SUBACK %d for %s's %s", code, who, f)
+				}
+			}
+			p.subscribe(topic("hub", "from/+/alive"), 0)
+			s.reach(p, topic("hub", "from", hub, "alive"))
+		}
+		a.publish(report, true, "how many were in")
+		a.publish(ask, false, "blinded")
+		s.await(report, "how many were in")
+		s.await(ask, "blinded")
+		s.publish(answered, false, "evaluated")
+		s.publish(topic("hub", "from", hub, "held", alice, "report/2"), false, "held")
+		a.await(answered, "evaluated")
+		s.publish(topic("hub", "from", hub, "alive"), false, "last")
+		for _, p := range []*peer{b, d} {
+			p.await(topic("hub", "from", hub, "alive"), "last")
+			for _, secret := range []string{report, ask, answered, topic("hub", "from", hub, "held", alice, "report/2")} {
+				p.never(secret)
+			}
+		}
+		a.publish(report, true, "")
+	})
+
+	t.Run("under another's name to the hub", func(t *testing.T) {
+		a, b, s := connect(t, alice), connect(t, bob), connect(t, hub)
+		s.subscribe(topic("hub", "from/+/head/#"), 0)
+		s.subscribe(topic("hub", "to", hub, "+"), 0)
+		own, bobs := topic("hub", "from", bob, "head/report/3/4"), topic("hub", "to", hub, bob)
+		b.reach(s, own)
+		b.reach(s, bobs)
+		b.publish(report, true, "forged")
+		b.publish(ask, false, "forged")
+		a.subscribe(topic("hub", "to", alice, "+"), 0)
+		s.reach(a, answered)
+		b.publish(answered, false, "forged")
+		b.publish(bobs, false, "last")
+		s.await(bobs, "last")
+		s.never(report)
+		s.never(ask)
+		s.publish(answered, false, "own")
+		a.await(answered, "own")
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, got := range a.got[answered] {
+			if got == "forged" {
+				t.Error("an answer under the hub's name reached a gateway")
+			}
+		}
+	})
+
+	t.Run("a node's place is not the hub's", func(t *testing.T) {
+		a, s := connect(t, alice), connect(t, hub)
+		secret := topic(node1, "from", alice, "head/door/5/6")
+		for _, f := range []string{topic(node1, "from/+/head/#"), topic(node1, "from/+/alive"), topic("+", "from/+/head/#"), topic(node1, "#")} {
+			if code := s.subscribe(f, 0); refusing && code != 128 {
+				t.Errorf("SUBACK %d for the hub's %s", code, f)
+			}
+		}
+		s.subscribe(topic("all", "from/+/head/#"), 0)
+		a.reach(s, topic("all", "from", alice, "head/community/1/2"))
+		a.publish(secret, false, "who came home")
+		a.publish(topic("all", "from", alice, "head/community/1/2"), false, "public")
+		s.await(topic("all", "from", alice, "head/community/1/2"), "public")
+		s.never(secret)
+	})
+}
+
 func TestPermissions(t *testing.T) {
 	t.Parallel()
 	h := standard(t)
 	b := open(t, h, nil)
 	checkPermissions(t, func(t *testing.T, name string) *peer { return h.dial(t, b, name) }, true)
+	checkHubPlace(t, func(t *testing.T, name string) *peer { return h.dial(t, b, name) }, true)
 	if v := b.Stats().Violations; v < 10 {
 		t.Errorf("%d violations were counted: nats-server's words have changed", v)
 	}

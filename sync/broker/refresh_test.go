@@ -109,27 +109,6 @@ func TestIdentityThatIsNotAName(t *testing.T) {
 	}
 }
 
-func TestServerUsesEveryPlace(t *testing.T) {
-	t.Parallel()
-	h := standard(t)
-	hub := strings.Repeat("5e", 16)
-	h.enrol(t, broker.Identity{Peer: hub, Observer: true, Server: true})
-	b := open(t, h, nil)
-	s, c := h.dial(t, b, hub), h.dial(t, b, carol)
-	if code := s.subscribe(topic("+", "from/+/head/#"), 0); code != 0 {
-		t.Errorf("SUBACK %d", code)
-	}
-	at := topic(node2, "from", carol, "head/x")
-	c.publish(at, false, "x")
-	s.await(at, "x")
-	forged := topic(node2, "from", carol, "head/forged")
-	s.publish(forged, false, "x")
-	own := topic(node2, "from", hub, "head/x")
-	s.publish(own, false, "x")
-	s.await(own, "x")
-	s.never(forged)
-}
-
 func TestCertificateRotates(t *testing.T) {
 	t.Parallel()
 	h := standard(t)

@@ -10,9 +10,9 @@ import (
 // Identity is who a connection speaks for, and whose topics it may use.
 type Identity struct {
 	Peer     string   // its name on topics, 32 lower-case hex digits
-	Nodes    []string // charter ids, 64 lower-case hex digits, of the nodes whose place it may use beside "all"
+	Nodes    []string // charter ids, 64 lower-case hex digits, of the nodes whose place it may use beside "all" and "hub"
 	Observer bool     // a desk or a hub: reads what everybody acknowledges to anybody
-	Server   bool     // serves every node: may use every place; for a hub that relays for them
+	Server   bool     // the community's hub: reads in the place "hub" what everybody tells it
 }
 
 // check keeps everything out of topics that could mean more than a name: a
@@ -33,13 +33,9 @@ func isHex(s string, n int) bool {
 	return len(s) == n && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// places are the levels below the community's that the identity may use.
-func (i Identity) places() []string {
-	if i.Server {
-		return []string{"+"}
-	}
-	return append([]string{"all"}, i.Nodes...)
-}
+// places are the levels below the community's that the identity may use, but for
+// the hub's.
+func (i Identity) places() []string { return append([]string{"all"}, i.Nodes...) }
 
 // rights are MQTT topic filters.
 type rights struct{ write, read []string }
@@ -68,8 +64,22 @@ func rightsAt(community, place, peer string, observer bool) rights {
 	}
 }
 
+// hubPlace is where each peer and the hub speak with each other.
+const hubPlace = "hub"
+
+// rightsAtHub is the same of the place hub. Nobody but the server reads there what
+// others write, but for who is there.
+func rightsAtHub(community, peer string, server, observer bool) rights {
+	r := rightsAt(community, hubPlace, peer, server && observer)
+	if !server {
+		root := "tombolo/v1/" + community + "/" + hubPlace + "/"
+		r.read = []string{root + "from/+/alive", root + "to/" + peer + "/+", root + "from/+/held/" + peer + "/#"}
+	}
+	return r
+}
+
 func (i Identity) rights(community string) rights {
-	var all rights
+	all := rightsAtHub(community, i.Peer, i.Server, i.Observer)
 	for _, p := range i.places() {
 		r := rightsAt(community, p, i.Peer, i.Observer)
 		all.write = append(all.write, r.write...)

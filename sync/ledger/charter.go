@@ -33,7 +33,17 @@ const (
 	Issuer    AuthorRole = "issuer"    // community ledgers
 	Heartbeat AuthorRole = "heartbeat" // refreshes issuers' heads
 	Steward   AuthorRole = "steward"   // node ledgers
+
+	Hub        AuthorRole = "hub"         // the census ledger
+	HubHold    AuthorRole = "hub-hold"    // acknowledges what the hub holds durably
+	HubWitness AuthorRole = "hub-witness" // cosigns what the hub has seen
+	Evaluator  AuthorRole = "evaluator"   // offers the epochs' keys
 )
+
+// single tells whether one key at a time has a role.
+func (r AuthorRole) single() bool {
+	return r == Hub || r == HubHold || r == HubWitness || r == Evaluator
+}
 
 // Charter says who may write what. Each version is signed by a threshold of
 // the keys that the version before names and of its own, as TUF's root
@@ -144,7 +154,7 @@ func (c Charter) fault() error {
 	var allowed []AuthorRole
 	switch c.Kind {
 	case CommunityCharter:
-		allowed = []AuthorRole{Issuer, Heartbeat}
+		allowed = []AuthorRole{Issuer, Heartbeat, Hub, HubHold, HubWitness, Evaluator}
 		if !c.Community.IsZero() {
 			return errors.New("a community's charter names a community")
 		}
@@ -162,6 +172,7 @@ func (c Charter) fault() error {
 	default:
 		return fmt.Errorf("unknown kind %q", c.Kind)
 	}
+	serving := map[AuthorRole]bool{}
 	for i, a := range c.Authors {
 		if i > 0 && ascending(c.Authors[i-1].Key, a.Key) >= 0 {
 			return errors.New("the authors are not ascending and distinct")
@@ -174,6 +185,12 @@ func (c Charter) fault() error {
 		}
 		if slices.Contains(c.Keys, a.Key) {
 			return fmt.Errorf("author %v: a key that signs charters writes no ledger", KeyIDOf(a.Key[:]))
+		}
+		if a.Role.single() && !a.Retired {
+			if serving[a.Role] {
+				return fmt.Errorf("two keys have the role %q; retire one", a.Role)
+			}
+			serving[a.Role] = true
 		}
 	}
 	return CheckSlug("slug", c.Slug)

@@ -45,6 +45,12 @@ func TestCharterMalformed(t *testing.T) {
 		"no registry":                {firstCharter(), func(c *Charter) { c.Registry = [20]byte{} }, "no chain id or registry"},
 		"a steward in a community":   {firstCharter(), func(c *Charter) { c.Authors[0].Role = Steward }, `role "steward"`},
 		"an author without a role":   {firstCharter(), func(c *Charter) { c.Authors[0].Role = "" }, `role ""`},
+		"a hub in a node":            {node, func(c *Charter) { c.Authors[0].Role = Hub }, `role "hub"`},
+		"an evaluator in a node":     {node, func(c *Charter) { c.Authors[0].Role = Evaluator }, `role "evaluator"`},
+		"two hubs":                   {firstCharter(), two(Hub), `two keys have the role "hub"`},
+		"two that hold for the hub":  {firstCharter(), two(HubHold), `two keys have the role "hub-hold"`},
+		"two witnesses of the hub":   {firstCharter(), two(HubWitness), `two keys have the role "hub-witness"`},
+		"two evaluators":             {firstCharter(), two(Evaluator), `two keys have the role "evaluator"`},
 		"an author who signs":        {firstCharter(), func(c *Charter) { c.Authors[0].Key = c.Keys[0] }, "writes no ledger"},
 		"an author twice":            {firstCharter(), func(c *Charter) { c.Authors = []Author{issuer, issuer} }, "authors are not ascending"},
 		"257 authors":                {firstCharter(), func(c *Charter) { c.Authors = make([]Author, 257) }, "257 authors"},
@@ -74,6 +80,10 @@ func TestCharterMalformed(t *testing.T) {
 			refused(t, err, ErrCharter, c.says)
 		})
 	}
+}
+
+func two(role AuthorRole) func(*Charter) {
+	return func(c *Charter) { c.Authors = []Author{{Role: role, Key: [32]byte{1}}, {Role: role, Key: [32]byte{2}}} }
 }
 
 func many(n int) (out []Counted) {

@@ -255,3 +255,44 @@ func TestMergeSignatures(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A community's charter names a hub and an evaluator, each with one key in force,
+// and says how far a retired hub's census counts.
+func TestCharterServes(t *testing.T) {
+	t.Parallel()
+	role := func(r AuthorRole, name string) Author { return Author{Role: r, Key: [32]byte(public(testKey(name)))} }
+	chain, err := follow(t, founded(t), func(c *Charter) {
+		c.Authors = authors(append(c.Authors, role(Hub, "hub"), role(HubHold, "hub hold"), role(HubWitness, "hub witness"), role(Evaluator, "evaluator"))...)
+	}, steward1, steward2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Origin{Community: chain.ID(), Kind: CensusLog, Author: KeyIDOf(public(testKey("hub"))), Incarnation: Incarnation{1}}
+	if l, ok := chain.Limit(Hub, o); !ok || l.Size != math.MaxInt64 {
+		t.Errorf("%+v, %t", l, ok)
+	}
+	if _, ok := chain.Limit(Evaluator, o); ok {
+		t.Error("the hub's census counts as the evaluator's")
+	}
+	// The key is lost: another takes its place, and what was closed stays closed.
+	ended := role(Hub, "hub")
+	ended.Retired, ended.Counted, ended.Successor = true, []Counted{{Incarnation: o.Incarnation, Size: 7, Root: [32]byte{7}}}, public(testKey("hub 2"))
+	next, err := follow(t, chain, func(c *Charter) {
+		c.Authors = authors(append(slices.DeleteFunc(slices.Clone(c.Authors), func(a Author) bool { return a.Role == Hub }), ended, role(Hub, "hub 2"))...)
+	}, steward1, steward2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, ok := next.Limit(Hub, o); !ok || l.Size != 7 {
+		t.Errorf("%+v, %t", l, ok)
+	}
+	o.Incarnation = Incarnation{2}
+	if _, ok := next.Limit(Hub, o); ok {
+		t.Error("a census counts that a lost key began later")
+	}
+	if _, err := follow(t, next, func(c *Charter) {
+		c.Authors = slices.DeleteFunc(slices.Clone(c.Authors), func(a Author) bool { return a.Role == Evaluator })
+	}, steward1, steward2); !errors.Is(err, ErrCharterChain) {
+		t.Errorf("the evaluator vanishes: %v", err)
+	}
+}

@@ -306,7 +306,7 @@ func TestParseOriginMalformed(t *testing.T) {
 		"a short community":       {part(2, "abcd"), "community id: 4 characters"},
 		"not hexadecimal":         {part(2, strings.Repeat("g", 64)), "community id: encoding/hex"},
 		"upper case":              {part(2, strings.ToUpper(testCommunity.String())), "community id: upper-case"},
-		"an unknown kind":         {part(3, "census"), "unknown kind"},
+		"an unknown kind":         {part(3, "diary"), "unknown kind"},
 		"no kind":                 {part(3, ""), "unknown kind"},
 		"a kind in capitals":      {part(3, "Door"), "unknown kind"},
 		"a short author":          {part(4, "ab"), "author's key id: 2"},

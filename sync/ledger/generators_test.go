@@ -247,4 +247,74 @@ var generators = map[Kind]func(*rapid.T) Body{
 	KindDirectoryGone: func(t *rapid.T) Body {
 		return &DirectoryGone{Gateway: slug(t, "gateway"), Signing: key32(t, "key")}
 	},
+	KindEpochOpened: func(t *rapid.T) Body {
+		b := &EpochOpened{
+			Number: rapid.Uint64Min(1).Draw(t, "number"), Opens: rapid.Int64Range(0, 1<<36).Draw(t, "opens"),
+			Key: key32(t, "key"), Evaluator: key32(t, "evaluator"), Offer: sig64(t), Beacon: words(t, "beacon", 1, 200),
+			Sample: rapid.Uint32Min(1).Draw(t, "sample"), Quota: rapid.Uint32Min(1).Draw(t, "quota"), Auditors: []Auditor{},
+		}
+		b.Closes = b.Opens + rapid.Int64Range(1, 1<<36).Draw(t, "for")
+		b.Audit = b.Closes + rapid.Int64Range(1, 1<<36).Draw(t, "audited")
+		for i := range rapid.IntRange(0, 4).Draw(t, "auditors") {
+			a := Auditor{Name: words(t, "name", 1, 100), Sealing: key32(t, "sealing")}
+			a.Sealing[0] = byte(i + 1)
+			b.Auditors = append(b.Auditors, a)
+		}
+		return b
+	},
+	KindFiguresSigned: func(t *rapid.T) Body {
+		b := &FiguresSigned{Epoch: key32(t, "epoch"), Figures: []Figure{}}
+		for _, name := range slugs(t, "names", 1) {
+			b.Figures = append(b.Figures, Figure{
+				Name: name, Unit: words(t, "unit", 1, 40), Amount: rapid.Int64().Draw(t, "amount"), People: rapid.Uint32Min(Withheld).Draw(t, "people"),
+			})
+		}
+		return b
+	},
+	KindAttendance: func(t *rapid.T) Body {
+		b := &Attendance{
+			Epoch: key32(t, "epoch"), Passport: passport(t), Window: rapid.Bool().Draw(t, "window"), Key: [33]byte(blob(t, "key", 33, 33)),
+			KeyKind: rapid.Uint8Min(1).Draw(t, "kind"), Place: key32(t, "place"), Time: key32(t, "time"), Signature: sig64(t), Seen: key32(t, "seen"),
+		}
+		b.Key[0] = b.Key[0]&1 | 2
+		return b
+	},
+	KindOccupancy: func(t *rapid.T) Body {
+		b := &Occupancy{Zone: slug(t, "zone"), Sure: rapid.Uint32().Draw(t, "sure"), Age: rapid.Uint32().Draw(t, "age")}
+		b.Most = rapid.Uint32Min(b.Sure).Draw(t, "most")
+		return b
+	},
+	KindCensusTags: func(t *rapid.T) Body {
+		b := &CensusTags{Epoch: key32(t, "epoch"), Part: rapid.Uint32().Draw(t, "part")}
+		for i := range rapid.IntRange(1, 6).Draw(t, "tags") {
+			tag := blob(t, "tag", TagSize, TagSize)
+			binary.BigEndian.PutUint16(tag, uint16(i))
+			b.Tags = append(b.Tags, tag...)
+		}
+		return b
+	},
+	KindReported: func(t *rapid.T) Body {
+		o := Origin{Community: key32(t, "community"), Kind: DoorLog, Author: KeyID(blob(t, "author", 16, 16)), Incarnation: Incarnation(blob(t, "incarnation", 8, 8))}
+		b := &Reported{Epoch: key32(t, "epoch"), Node: key32(t, "node"), Parts: rapid.Uint32().Draw(t, "parts"), Root: key32(t, "root"),
+			Log: Source{Origin: o.String(), Size: rapid.Int64Min(1).Draw(t, "size")}, Head: key32(t, "head")}
+		b.Count = rapid.Uint64Range(uint64(b.Parts), uint64(b.Parts)*MaxTags).Draw(t, "count")
+		return b
+	},
+	KindOpened: func(t *rapid.T) Body {
+		return &Opened{Epoch: key32(t, "epoch"), Draw: key32(t, "draw"), Tag: key32(t, "tag"), Auditor: key32(t, "auditor"), Sealed: blob(t, "sealed", 1, 300)}
+	},
+	KindEpochClosed: func(t *rapid.T) Body {
+		b := &EpochClosed{
+			Epoch: key32(t, "epoch"), Withheld: rapid.Bool().Draw(t, "withheld"), Root: key32(t, "root"), Rules: rapid.UintMin(1).Draw(t, "rules"),
+			Reports: rapid.Uint32().Draw(t, "reports"), Covers: key32(t, "covers"),
+			Nodes: rapid.Uint32().Draw(t, "nodes"), Doors: rapid.Uint32().Draw(t, "doors"), Floor: rapid.Uint64().Draw(t, "floor"),
+		}
+		if !b.Withheld {
+			b.Size, b.Reports = rapid.Uint64Min(Withheld).Draw(t, "size"), max(1, b.Reports)
+		}
+		return b
+	},
+	KindDraw: func(t *rapid.T) Body {
+		return &Draw{Epoch: key32(t, "epoch"), Root: key32(t, "root"), Size: rapid.Uint64Min(Withheld).Draw(t, "size"), Seed: key32(t, "seed"), Source: words(t, "source", 1, 200)}
+	},
 }

@@ -50,6 +50,8 @@ const (
 	NodeLog      LogKind = "node"      // written by a steward
 	DirectoryLog LogKind = "directory" // written by a steward: the node's gateways' public keys, for everybody
 	DoorLog      LogKind = "door"      // written by a gateway
+	ReportLog    LogKind = "report"    // written by a gateway, for the hub alone
+	CensusLog    LogKind = "census"    // written by the hub, for everybody
 )
 
 // Origin is a ledger's name and the first line of its checkpoints:
@@ -88,7 +90,7 @@ func ParseOrigin(s string) (Origin, error) {
 		return o, fmt.Errorf("%w: %q has %d parts after %s, want 4", ErrOrigin, s, len(parts), originPrefix)
 	}
 	switch o.Kind = LogKind(parts[1]); o.Kind {
-	case CommunityLog, NodeLog, DirectoryLog, DoorLog:
+	case CommunityLog, NodeLog, DirectoryLog, DoorLog, ReportLog, CensusLog:
 	default:
 		return o, fmt.Errorf("%w: unknown kind of ledger %q", ErrOrigin, parts[1])
 	}

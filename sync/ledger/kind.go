@@ -6,8 +6,7 @@ import "fmt"
 // body never changes: what needs another field gets another kind.
 type Kind uint16
 
-// Kinds of every ledger, of the community's, the node's, the door log and the
-// directory.
+// Kinds of every ledger, in the order of the ledgers that they stand in.
 const (
 	KindBegin   Kind = 1 // first entry of every ledger
 	KindDropped Kind = 2 // the author dropped bodies
@@ -21,6 +20,8 @@ const (
 	KindNodeRegistered Kind = 22
 	KindNodeVouched    Kind = 23
 	KindSnapshot       Kind = 24
+	KindEpochOpened    Kind = 25
+	KindFiguresSigned  Kind = 26
 
 	KindGatewayEnrolled Kind = 32
 	KindGatewayRemoved  Kind = 33
@@ -54,9 +55,18 @@ const (
 	KindOrdered     Kind = 78
 	KindPolicyTried Kind = 79
 	KindExpired     Kind = 80
+	KindAttendance  Kind = 81
 
 	KindDirectoryKeys Kind = 96
 	KindDirectoryGone Kind = 97
+
+	KindOccupancy  Kind = 112
+	KindCensusTags Kind = 113
+	KindReported   Kind = 114
+	KindOpened     Kind = 115
+
+	KindEpochClosed Kind = 128
+	KindDraw        Kind = 129
 )
 
 // kinds lists what this version knows: a maker of the body's type, the ledgers
@@ -78,6 +88,8 @@ var kinds = map[Kind]struct {
 	KindNodeRegistered:  {"NodeRegistered", func() Body { return new(NodeRegistered) }, CommunityLog, false},
 	KindNodeVouched:     {"NodeVouched", func() Body { return new(NodeVouched) }, CommunityLog, false},
 	KindSnapshot:        {"Snapshot", func() Body { return new(Snapshot) }, CommunityLog, true},
+	KindEpochOpened:     {"EpochOpened", func() Body { return new(EpochOpened) }, CommunityLog, false},
+	KindFiguresSigned:   {"FiguresSigned", func() Body { return new(FiguresSigned) }, CommunityLog, false},
 	KindGatewayEnrolled: {"GatewayEnrolled", func() Body { return new(GatewayEnrolled) }, NodeLog, true},
 	KindGatewayRemoved:  {"GatewayRemoved", func() Body { return new(GatewayRemoved) }, NodeLog, true},
 	KindPolicy:          {"Policy", func() Body { return new(Policy) }, NodeLog, true},
@@ -109,8 +121,15 @@ var kinds = map[Kind]struct {
 	KindOrdered:         {"Ordered", func() Body { return new(Ordered) }, DoorLog, false},
 	KindPolicyTried:     {"PolicyTried", func() Body { return new(PolicyTried) }, DoorLog, false},
 	KindExpired:         {"Expired", func() Body { return new(Expired) }, DoorLog, false},
+	KindAttendance:      {"Attendance", func() Body { return new(Attendance) }, DoorLog, false},
 	KindDirectoryKeys:   {"DirectoryKeys", func() Body { return new(DirectoryKeys) }, DirectoryLog, false},
 	KindDirectoryGone:   {"DirectoryGone", func() Body { return new(DirectoryGone) }, DirectoryLog, false},
+	KindOccupancy:       {"Occupancy", func() Body { return new(Occupancy) }, ReportLog, false},
+	KindCensusTags:      {"CensusTags", func() Body { return new(CensusTags) }, ReportLog, false},
+	KindReported:        {"Reported", func() Body { return new(Reported) }, ReportLog, false},
+	KindOpened:          {"Opened", func() Body { return new(Opened) }, ReportLog, false},
+	KindEpochClosed:     {"EpochClosed", func() Body { return new(EpochClosed) }, CensusLog, false},
+	KindDraw:            {"Draw", func() Body { return new(Draw) }, CensusLog, false},
 }
 
 func (k Kind) String() string {

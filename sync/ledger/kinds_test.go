@@ -3,7 +3,9 @@ package ledger
 import (
 	"bytes"
 	"errors"
+	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +48,7 @@ func TestBodiesRoundTrip(t *testing.T) {
 	}
 }
 
-var allLogs = []LogKind{CommunityLog, NodeLog, DirectoryLog, DoorLog}
+var allLogs = []LogKind{CommunityLog, NodeLog, DirectoryLog, DoorLog, ReportLog, CensusLog}
 
 // Each kind stands in the ledgers that the design gives it to.
 func TestKindsBelong(t *testing.T) {
@@ -66,13 +68,18 @@ func TestKindsBelong(t *testing.T) {
 			want = []LogKind{CommunityLog}
 		case k < 64:
 			want = []LogKind{NodeLog}
+		case k >= 128:
+			want = []LogKind{CensusLog}
+		case k >= 112:
+			want = []LogKind{ReportLog}
 		case k >= 96:
 			want = []LogKind{DirectoryLog}
 		}
 		if !reflect.DeepEqual(in, want) {
 			t.Errorf("%v belongs in %v, want %v", k, in, want)
 		}
-		if critical := k < 64 && k != KindNodeRegistered && k != KindNodeVouched && k != KindGatewayVouched && k != KindOpen; k.Critical() != critical {
+		if critical := k < 64 && k != KindNodeRegistered && k != KindNodeVouched && k != KindGatewayVouched && k != KindOpen &&
+			k != KindEpochOpened && k != KindFiguresSigned; k.Critical() != critical {
 			t.Errorf("%v is critical: %v", k, k.Critical())
 		}
 	}
@@ -201,6 +208,129 @@ func TestMarshalBodyMalformed(t *testing.T) {
 	}
 }
 
+// with is a valid body with one thing changed.
+func with[B any](body B, change func(*B)) *B {
+	change(&body)
+	return &body
+}
+
+func TestMarshalCensusMalformed(t *testing.T) {
+	t.Parallel()
+	key, sig, epoch := [32]byte{1}, [64]byte{1}, EpochID{1}
+	long := strings.Repeat("x", 201)
+	door := Origin{Community: testCommunity, Kind: DoorLog}.String()
+	report := Origin{Community: testCommunity, Kind: ReportLog}.String()
+	opened := EpochOpened{Number: 1, Opens: 1, Closes: 2, Audit: 3, Key: key, Evaluator: key, Offer: sig, Beacon: "block 9", Sample: 300, Quota: 64,
+		Auditors: []Auditor{{Name: "a", Sealing: [32]byte{1}}, {Name: "b", Sealing: [32]byte{2}}}}
+	figures := FiguresSigned{Epoch: epoch, Figures: []Figure{{Name: "income", Unit: "EUR", People: 20}, {Name: "rent", Unit: "EUR", People: 20}}}
+	attended := Attendance{Epoch: epoch, Passport: 1, Key: [33]byte{2}, KeyKind: 1, Place: key, Time: key, Signature: sig, Seen: key}
+	tags := CensusTags{Epoch: epoch, Tags: make([]byte, 2*TagSize)}
+	tags.Tags[TagSize] = 1
+	reported := Reported{Epoch: epoch, Node: testCommunity, Parts: 2, Count: 2, Log: Source{Origin: door, Size: 1}}
+	answer := Opened{Epoch: epoch, Auditor: key, Sealed: []byte{1}}
+	closed := EpochClosed{Epoch: epoch, Size: Withheld, Rules: 1, Reports: 1}
+	draw := Draw{Epoch: epoch, Size: Withheld, Seed: key, Source: "block 9"}
+	occupancy := Occupancy{Zone: "house", Sure: 20, Most: 20}
+	for _, good := range []Body{&opened, &figures, &attended, &tags, &reported, &answer, &closed, &draw, &occupancy} {
+		if _, err := MarshalBody(good); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := func(f func(*EpochOpened)) Body {
+		b := opened
+		b.Auditors = slices.Clone(b.Auditors)
+		f(&b)
+		return &b
+	}
+	figure := func(f func(*Figure)) Body {
+		b := figures
+		b.Figures = slices.Clone(b.Figures)
+		f(&b.Figures[1])
+		return &b
+	}
+	for _, c := range []struct {
+		body Body
+		says string
+	}{
+		{open(func(b *EpochOpened) { b.Number = 0 }), "epoch 0"},
+		{open(func(b *EpochOpened) { b.Opens = -1 }), "an epoch from -1"},
+		{open(func(b *EpochOpened) { b.Closes = 1 }), "until 1,"},
+		{open(func(b *EpochOpened) { b.Audit = 2 }), "audited until 2"},
+		{open(func(b *EpochOpened) { b.Audit = math.MaxInt64 }), "audited until 9223372036854775807"},
+		{open(func(b *EpochOpened) { b.Key = [32]byte{} }), "no evaluator's key"},
+		{open(func(b *EpochOpened) { b.Evaluator = [32]byte{} }), "no evaluator's key"},
+		{open(func(b *EpochOpened) { b.Offer = [64]byte{} }), "nothing is signed"},
+		{open(func(b *EpochOpened) { b.Sample = 0 }), "0 tags to be drawn"},
+		{open(func(b *EpochOpened) { b.Quota = 0 }), "a quota of 0"},
+		{open(func(b *EpochOpened) { b.Beacon = "" }), "beacon has 0"},
+		{open(func(b *EpochOpened) { b.Beacon = long }), "beacon has 201"},
+		{open(func(b *EpochOpened) { b.Beacon = "block\n9" }), "control character"},
+		{open(func(b *EpochOpened) { b.Auditors = make([]Auditor, MaxAuditors+1) }), "65 auditors"},
+		{open(func(b *EpochOpened) { b.Auditors[0].Sealing = [32]byte{} }), "ascending and distinct"},
+		{open(func(b *EpochOpened) { b.Auditors[1].Sealing = [32]byte{1} }), "ascending and distinct"},
+		{open(func(b *EpochOpened) { slices.Reverse(b.Auditors) }), "ascending and distinct"},
+		{open(func(b *EpochOpened) { b.Auditors[1].Name = "" }), "auditor has 0"},
+		{open(func(b *EpochOpened) { b.Auditors[1].Name = "\u202eb" }), "control character"},
+		{with(figures, func(b *FiguresSigned) { b.Epoch = EpochID{} }), "no epoch"},
+		{with(figures, func(b *FiguresSigned) { b.Figures = nil }), "0 figures"},
+		{with(figures, func(b *FiguresSigned) { b.Figures = make([]Figure, 65) }), "65 figures"},
+		{figure(func(f *Figure) { f.Name = "income" }), "ascending and distinct"},
+		{figure(func(f *Figure) { f.Name = "Rent" }), "ascending and distinct"},
+		{figure(func(f *Figure) { f.Name = "rent!" }), "only a–z"},
+		{figure(func(f *Figure) { f.Unit = "" }), "unit has 0"},
+		{figure(func(f *Figure) { f.Unit = long }), "unit has 201"},
+		{figure(func(f *Figure) { f.People = Withheld - 1 }), "a total over 19 people"},
+		{with(attended, func(b *Attendance) { b.Epoch = EpochID{} }), "no epoch"},
+		{with(attended, func(b *Attendance) { b.Passport = 0 }), "passport 0"},
+		{with(attended, func(b *Attendance) { b.Key = [33]byte{} }), "not a compressed point"},
+		{with(attended, func(b *Attendance) { b.Key[0] = 4 }), "not a compressed point"},
+		{with(attended, func(b *Attendance) { b.KeyKind = 0 }), "no kind of door key"},
+		{with(attended, func(b *Attendance) { b.Signature = [64]byte{} }), "nothing is signed"},
+		{with(attended, func(b *Attendance) { b.Place = [32]byte{} }), "commitment is missing"},
+		{with(attended, func(b *Attendance) { b.Time = [32]byte{} }), "commitment is missing"},
+		{with(attended, func(b *Attendance) { b.Seen = [32]byte{} }), "commitment is missing"},
+		{with(occupancy, func(b *Occupancy) { b.Zone = "" }), `zone ""`},
+		{with(occupancy, func(b *Occupancy) { b.Most = 19 }), "at least 20 and at most 19"},
+		{with(tags, func(b *CensusTags) { b.Epoch = EpochID{} }), "no epoch"},
+		{with(tags, func(b *CensusTags) { b.Tags = nil }), "tags of 0 bytes"},
+		{with(tags, func(b *CensusTags) { b.Tags = b.Tags[1:] }), "tags of 127 bytes"},
+		{with(tags, func(b *CensusTags) { b.Tags = make([]byte, (MaxTags+1)*TagSize) }), "tags of 65600 bytes"},
+		{with(tags, func(b *CensusTags) { b.Tags = make([]byte, 2*TagSize) }), "strictly ascending"},
+		{with(tags, func(b *CensusTags) {
+			b.Tags = append(make([]byte, TagSize), b.Tags[:TagSize]...)
+			b.Tags[2*TagSize-1] = 1
+		}), "strictly ascending"},
+		{with(tags, func(b *CensusTags) { b.Tags = slices.Concat(b.Tags[TagSize:], b.Tags[:TagSize]) }), "strictly ascending"},
+		{with(reported, func(b *Reported) { b.Epoch = EpochID{} }), "no epoch"},
+		{with(reported, func(b *Reported) { b.Node = CharterID{} }), "no node"},
+		{with(reported, func(b *Reported) { b.Count = 1 }), "1 tags in 2 parts"},
+		{with(reported, func(b *Reported) { b.Count = 2*MaxTags + 1 }), "2049 tags in 2 parts"},
+		{with(reported, func(b *Reported) { b.Parts = 0 }), "2 tags in 0 parts"},
+		{with(reported, func(b *Reported) { b.Count = 0 }), "0 tags in 2 parts"},
+		{with(reported, func(b *Reported) { b.Log.Size = 0 }), "no entries"},
+		{with(reported, func(b *Reported) { b.Log.Origin = "x" }), "does not begin with"},
+		{with(reported, func(b *Reported) { b.Log.Origin = report }), "on a report ledger"},
+		{with(answer, func(b *Opened) { b.Epoch = EpochID{} }), "no epoch"},
+		{with(answer, func(b *Opened) { b.Auditor = [32]byte{} }), "no auditor"},
+		{with(answer, func(b *Opened) { b.Sealed = nil }), "an opening of 0"},
+		{with(answer, func(b *Opened) { b.Sealed = make([]byte, MaxSealed+1) }), "an opening of 65537"},
+		{with(closed, func(b *EpochClosed) { b.Epoch = EpochID{} }), "no epoch"},
+		{with(closed, func(b *EpochClosed) { b.Rules = 0 }), "no rules"},
+		{with(closed, func(b *EpochClosed) { b.Withheld = true }), "a figure of 20 that is withheld"},
+		{with(closed, func(b *EpochClosed) { b.Size = 19 }), "under 20 it is withheld"},
+		{with(closed, func(b *EpochClosed) { b.Size = 0 }), "a figure of 0"},
+		{with(closed, func(b *EpochClosed) { b.Reports = 0 }), "out of no report"},
+		{with(draw, func(b *Draw) { b.Epoch = EpochID{} }), "no epoch"},
+		{with(draw, func(b *Draw) { b.Size = 19 }), "a draw from 19"},
+		{with(draw, func(b *Draw) { b.Seed = [32]byte{} }), "no seed"},
+		{with(draw, func(b *Draw) { b.Source = "" }), "source has 0"},
+		{with(draw, func(b *Draw) { b.Source = long }), "source has 201"},
+	} {
+		_, err := MarshalBody(c.body)
+		refused(t, err, ErrBody, c.says)
+	}
+}
+
 // What others send is refused in every encoding but the one.
 func TestParseBodyMalformed(t *testing.T) {
 	t.Parallel()
@@ -259,7 +389,7 @@ func TestCleanText(t *testing.T) {
 }
 
 func FuzzParseBody(f *testing.F) {
-	for _, v := range vectors(f, "bodies.txt", 55) {
+	for _, v := range vectors(f, "bodies.txt", 68) {
 		f.Add(uint16(v.int(f, "kind")), v.hex(f, "body"))
 	}
 	f.Add(uint16(KindForkSeen), encode(ForkSeen{Evidence: testFork.Marshal()}))

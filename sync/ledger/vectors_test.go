@@ -128,7 +128,7 @@ func (v *vector) hashes(t testing.TB, key string) (out []tlog.Hash) {
 func TestBodyVectors(t *testing.T) {
 	t.Parallel()
 	seen := map[Kind]bool{KindForkSeen: true} // in fork.txt
-	for _, v := range vectors(t, "bodies.txt", 55) {
+	for _, v := range vectors(t, "bodies.txt", 68) {
 		kind := Kind(v.int(t, "kind"))
 		if !strings.HasPrefix(v.name, kind.String()) {
 			t.Errorf("%s is kind %v", v.name, kind)

@@ -27,6 +27,7 @@ type timing struct {
 	goodbye   time.Duration
 	backoff   [2]time.Duration // least and most before another attempt, before jitter
 	settled   time.Duration    // a connection that lasted so long begins the backoff anew
+	bear      time.Duration    // after a birth that a will had called for, before another
 	again     []time.Duration  // after which, and as much again at most, the birth is published anew
 }
 
@@ -36,6 +37,7 @@ type timing struct {
 var defaultTiming = timing{
 	connect: 15 * time.Second, keepAlive: 30 * time.Second, silence: 42 * time.Second, write: 10 * time.Second,
 	userTime: 20 * time.Second, goodbye: time.Second, backoff: [2]time.Duration{500 * time.Millisecond, 10 * time.Second}, settled: 10 * time.Second,
+	bear:  10 * time.Second,
 	again: []time.Duration{2 * time.Second, 15 * time.Second},
 }
 

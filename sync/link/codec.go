@@ -76,6 +76,14 @@ type (
 		Type    Type
 		Bytes   []byte
 	}
+	// exchange is an Ask or an Answer.
+	exchange struct {
+		_       struct{} `cbor:",toarray"`
+		Version uint
+		Type    Type
+		ID      uint64
+		Body    []byte
+	}
 	part struct {
 		_       struct{} `cbor:",toarray"`
 		Version uint
@@ -137,9 +145,13 @@ func encode(v any) []byte {
 
 // encodeMessage is a message as it travels, before it is cut into parts. Its
 // errors wrap ErrMessage.
-func encodeMessage(m replica.Message) ([]byte, error) {
+func encodeMessage(m any) ([]byte, error) {
 	var b []byte
 	switch m := m.(type) {
+	case Ask:
+		return encode(exchange{Version: version, Type: TypeAsk, ID: m.ID, Body: m.Body}), checkSize("an ask", len(m.Body), MaxBody)
+	case Answer:
+		return encode(exchange{Version: version, Type: TypeAnswer, ID: m.ID, Body: m.Body}), checkSize("an answer", len(m.Body), MaxBody)
 	case replica.Head:
 		author, err := publicKey(m.Author)
 		if err != nil {

@@ -83,7 +83,7 @@ func TestVectors(t *testing.T) {
 	seen := 0
 	vectors := map[string]any{
 		"want": &want{}, "held": &held{}, "head": &head{}, "give": &give{}, "proof": &blob{}, "charter": &blob{},
-		"part": &part{}, "birth": &birth{}, "gone": &gone{},
+		"part": &part{}, "ask": &exchange{}, "answer": &exchange{}, "birth": &birth{}, "gone": &gone{},
 	}
 	for name, b := range readVectors(t, string(text)) {
 		v := vectors[name]
@@ -266,7 +266,15 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encode(part{Version: 1, Type: TypePart, ID: 7, Count: 2, Bytes: []byte("x")}))
 	f.Add(encode(birth{Version: 1, Type: TypeBirth, ID: 7, Name: "gw1", Software: "x", Time: 1}))
 	f.Add(encode(gone{Version: 1, Type: TypeGone, ID: 7}))
+	f.Add(encode(exchange{Version: 1, Type: TypeAsk, ID: 7, Body: []byte("x")}))
+	f.Add(encode(exchange{Version: 1, Type: TypeAnswer, ID: 1 << 63, Body: []byte("y")}))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := decodeExchange(b); err == nil {
+			again, err := encodeMessage(m)
+			if err != nil || !bytes.Equal(again, b) {
+				t.Errorf("%x became %x, %v", b, again, err)
+			}
+		}
 		if m, err := decodeMessage(b); err == nil {
 			again, err := encodeMessage(m)
 			if err != nil || !bytes.Equal(again, b) {

@@ -44,8 +44,24 @@ type Received struct {
 	Message replica.Message
 }
 
+// Asked is a well-formed question from a peer, in the scope Hub; see [Link.Answer].
+type Asked struct {
+	Link replica.LinkID
+	From replica.Peer
+	Ask  Ask
+}
+
+// Answered is a well-formed answer from a peer: to what it was asked, if it was.
+type Answered struct {
+	Link   replica.LinkID
+	From   replica.Peer
+	Answer Answer
+}
+
 func (Up) event()       {}
 func (Down) event()     {}
 func (PeerUp) event()   {}
 func (PeerDown) event() {}
 func (Received) event() {}
+func (Asked) event()    {}
+func (Answered) event() {}

@@ -154,7 +154,7 @@ func TestConnectPacket(t *testing.T) {
 		if len(id) != 23 || strings.Contains(id, h.cfg.Self.String()[:8]) {
 			t.Errorf("client ID %q", id)
 		}
-		if topic != base(testCommunity, testNode)+"from/"+h.cfg.Self.String()+"/alive" {
+		if topic != base(testCommunity, inNode)+"from/"+h.cfg.Self.String()+"/alive" {
 			t.Errorf("will on %s", topic)
 		}
 		if _, err := decodeGone([]byte(will)); err != nil {
@@ -338,7 +338,7 @@ func TestSlowHost(t *testing.T) {
 	t.Parallel()
 	log := newLog("another gateway", ledger.DoorLog)
 	head := log.append(t, 10, 5000)
-	name := topic{Community: testCommunity, Place: testNode, Sender: peerOf("another gateway"), Type: TypeWant, To: peerOf("a gateway")}
+	name := topic{Community: testCommunity, Place: inNode, Sender: peerOf("another gateway"), Type: TypeWant, To: peerOf("a gateway")}
 	p := publishPacket(name.String(), must(encodeMessage(log.give(head, 0))))
 	const gives = 300
 	f := newFake(t, nil, func(c *fakeConn) {

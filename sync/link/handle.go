@@ -60,6 +60,9 @@ func (s *session) take(name string, retained bool, payload []byte) (Refusal, err
 			return refusalOf(err), err
 		}
 	}
+	if t.Type == TypeWant && (typ == TypeAsk || typ == TypeAnswer) {
+		return s.exchanged(scope, t.Sender, typ, payload)
+	}
 	if typ != t.Type && (t.Type != TypeWant || typ != TypeGive) {
 		return RefusedMessage, fmt.Errorf("%w: a %v under the topic of a %v", ErrMessage, typ, t.Type)
 	}
@@ -70,7 +73,30 @@ func (s *session) take(name string, retained bool, payload []byte) (Refusal, err
 	if err := t.fits(m); err != nil {
 		return RefusedMessage, err
 	}
-	s.in.push(incoming{event: Received{s.cfg.ID, scope, t.Sender, m}, typ: typ, size: len(payload)}, rankOf(typ, t.Origin))
+	s.in.push(incoming{event: Received{s.cfg.ID, scope, t.Sender, m}, from: t.Sender, typ: typ, size: len(payload)}, rankOf(typ, t.Origin))
+	return 0, nil
+}
+
+// exchanged takes an ask or an answer.
+func (s *session) exchanged(scope replica.Scope, from replica.Peer, typ Type, payload []byte) (Refusal, error) {
+	if scope != replica.Hub {
+		return RefusedMessage, fmt.Errorf("%w: %v in the scope %v", ErrMessage, typ, scope)
+	}
+	if !s.asks.take(from, time.Now()) {
+		return RefusedRate, fmt.Errorf("more than %d in a second", exchangesPerSecond)
+	}
+	m, err := decodeExchange(payload)
+	if err != nil {
+		return refusalOf(err), err
+	}
+	next := incoming{from: from, typ: typ, size: len(payload)}
+	switch m := m.(type) {
+	case Ask:
+		next.event = Asked{s.cfg.ID, from, m}
+	case Answer:
+		next.event = Answered{s.cfg.ID, from, m}
+	}
+	s.in.push(next, rankSmall)
 	return 0, nil
 }
 
@@ -113,7 +139,7 @@ func (s *session) alive(from replica.Peer, retained bool, typ Type, payload []by
 		}
 		news, full := s.peers.born(from, b)
 		if full {
-			return RefusedPeers, fmt.Errorf("more than %d peers", maxPeers)
+			return RefusedPeers, fmt.Errorf("more than %d peers", s.peers.most)
 		}
 		if news {
 			s.in.there(from, PeerUp{s.cfg.ID, from, b.Name, b.Software})
@@ -134,14 +160,24 @@ func (s *session) alive(from replica.Peer, retained bool, typ Type, payload []by
 	return RefusedMessage, fmt.Errorf("%w: a %v under the topic of births", ErrMessage, typ)
 }
 
-// bear publishes the birth again when an older connection's will has taken its
-// place; not more often than every ten seconds, should two of one name be there.
+// bear publishes the birth again when another connection's will has taken its
+// place: an older one's of this process, or that of a second process of the same
+// name. It does so once in a while at most, should they take turns.
 func (s *session) bear(g gone, retained bool) {
-	if retained || g.ID == s.birth.ID || time.Since(s.reborn) < 10*time.Second {
+	if retained || g.ID == s.birth.ID || s.bearing {
 		return
 	}
-	s.reborn = time.Now()
+	s.bearing = true
+	wait := max(0, s.timing.bear-time.Since(s.reborn))
 	s.running.Go(func() { // a handler must not wait for the network
+		select {
+		case <-time.After(wait):
+		case <-s.ended:
+			return
+		}
+		s.mu.Lock()
+		s.bearing, s.reborn = false, time.Now()
+		s.mu.Unlock()
 		_ = s.publish(s.cfg.alive().String(), TypeBirth, true, encode(s.birth))
 	})
 }

@@ -35,6 +35,7 @@ func peerOf(name string) replica.Peer { return ledger.KeyIDOf(public(testKey(nam
 var (
 	testCommunity = ledger.CharterID(sha256.Sum256([]byte("a first charter")))
 	testNode      = ledger.CharterID(sha256.Sum256([]byte("a first node charter")))
+	inNode        = place{replica.Node, testNode}
 )
 
 const testTime = 1767225600 // 2026-01-01, Unix seconds
@@ -130,6 +131,7 @@ func charter(tb testing.TB, kind ledger.CharterKind) (replica.Charter, ledger.Ch
 var quick = timing{
 	connect: 5 * time.Second, keepAlive: 30 * time.Second, silence: 42 * time.Second, write: 5 * time.Second,
 	userTime: 5 * time.Second, goodbye: time.Second, backoff: [2]time.Duration{20 * time.Millisecond, 100 * time.Millisecond}, settled: time.Second,
+	bear: 10 * time.Second,
 }
 
 func config(name, address string) Config {

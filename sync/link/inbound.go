@@ -11,8 +11,9 @@ import (
 // Bounds of what waits for the host. What one sender may take leaves room for
 // the others.
 const (
-	maxIn            = 16384   // messages; a hub is given thousands of retained ones at once
-	maxInBytes       = 8 << 20 // of payloads
+	maxIn            = 16384   // messages, or two of each peer if those are more; a hub is given thousands of retained ones at once
+	maxInBytes       = 8 << 20 // of payloads, or a kilobyte of each peer
+	tailShare        = 8       // of the bytes: heads that come when so much of them waits lose their tails
 	maxInSender      = maxIn / 2
 	maxInSenderBytes = maxInBytes / 2
 )
@@ -23,8 +24,8 @@ type rank uint8
 
 const (
 	rankNews  rank = iota // charters, forks, heads of what decides
-	rankSmall             // held, want
-	rankDoors             // heads of door logs
+	rankSmall             // held, want, ask, answer
+	rankDoors             // heads of what gateways write
 	rankGive
 	ranks
 )
@@ -33,9 +34,9 @@ func rankOf(t Type, o ledger.Origin) rank {
 	switch {
 	case t == TypeGive:
 		return rankGive
-	case t == TypeHeld || t == TypeWant:
+	case t == TypeHeld || t == TypeWant || t == TypeAsk || t == TypeAnswer:
 		return rankSmall
-	case t == TypeHead && o.Kind == ledger.DoorLog:
+	case t == TypeHead && (o.Kind == ledger.DoorLog || o.Kind == ledger.ReportLog):
 		return rankDoors
 	}
 	return rankNews
@@ -47,6 +48,8 @@ type inbound struct {
 	link   replica.LinkID
 	counts *counters
 	ready  chan struct{} // holds a token when there may be something to pop
+
+	most, mostBytes int // that wait
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -61,7 +64,8 @@ type inbound struct {
 }
 
 type incoming struct {
-	event Received
+	event Event // Received, Asked or Answered
+	from  replica.Peer
 	typ   Type
 	size  int
 }
@@ -70,7 +74,7 @@ type incoming struct {
 type share struct{ n, bytes int }
 
 func newInbound(link replica.LinkID, c *counters) *inbound {
-	return &inbound{link: link, counts: c, ready: make(chan struct{}, 1)}
+	return &inbound{link: link, most: maxIn, mostBytes: maxInBytes, counts: c, ready: make(chan struct{}, 1)}
 }
 
 func (q *inbound) wake() {
@@ -133,11 +137,14 @@ func (q *inbound) dropped(t Type) { q.counts.with(func(c *counters) { c.droppedI
 func (q *inbound) push(m incoming, r rank) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if s := q.of[m.event.From]; s != nil && (s.n >= maxInSender || s.bytes+m.size > maxInSenderBytes) {
+	if s := q.of[m.from]; s != nil && (s.n >= maxInSender || s.bytes+m.size > maxInSenderBytes) {
 		q.dropped(m.typ)
 		return
 	}
-	for q.n >= maxIn || q.bytes+m.size > maxInBytes {
+	if q.bytes > q.mostBytes/tailShare {
+		m.shorten()
+	}
+	for q.n >= q.most || q.bytes+m.size > q.mostBytes {
 		if !q.evict(r) {
 			q.dropped(m.typ)
 			return
@@ -146,10 +153,10 @@ func (q *inbound) push(m incoming, r rank) {
 	if q.of == nil {
 		q.of = map[replica.Peer]*share{}
 	}
-	s := q.of[m.event.From]
+	s := q.of[m.from]
 	if s == nil {
 		s = new(share)
-		q.of[m.event.From] = s
+		q.of[m.from] = s
 	}
 	s.n++
 	s.bytes += m.size
@@ -158,6 +165,22 @@ func (q *inbound) push(m incoming, r rank) {
 	q.queues[r] = append(q.queues[r], m)
 	q.counts.with(func(c *counters) { c.received[m.typ].add(m.size) })
 	q.wake()
+}
+
+// shorten takes a head's tail away, which may be most of it: whoever lacks these
+// entries asks for them, and of the head itself its sender may not speak again for
+// hours.
+func (m *incoming) shorten() {
+	e, _ := m.event.(Received)
+	h, ok := e.Message.(replica.Head)
+	if !ok || len(h.Tail) == 0 {
+		return
+	}
+	h.From += int64(len(h.Tail))
+	m.size = max(0, m.size-runSize(h.Tail))
+	h.Tail = nil
+	e.Message = h
+	m.event = e
 }
 
 // evict drops the newest Give or head of a door log, if that matters less than
@@ -178,11 +201,11 @@ func (q *inbound) evict(r rank) bool {
 func (q *inbound) taken(m incoming) {
 	q.n--
 	q.bytes -= m.size
-	s := q.of[m.event.From]
+	s := q.of[m.from]
 	s.n--
 	s.bytes -= m.size
 	if s.n == 0 {
-		delete(q.of, m.event.From)
+		delete(q.of, m.from)
 	}
 }
 

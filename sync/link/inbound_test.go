@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"tombolo/sync/ledger"
 	"tombolo/sync/replica"
 )
 
@@ -16,7 +17,7 @@ func upQueue() (*inbound, *counters) {
 }
 
 func message(from byte, t Type, size int) incoming {
-	return incoming{event: Received{Link: 7, From: replica.Peer{from}, Message: replica.Proof{Evidence: []byte{byte(t), byte(size)}}}, typ: t, size: size}
+	return incoming{event: Received{Link: 7, From: replica.Peer{from}, Message: replica.Proof{Evidence: []byte{byte(t), byte(size)}}}, from: replica.Peer{from}, typ: t, size: size}
 }
 
 func kinds(q *inbound) (all []Type) {
@@ -202,8 +203,8 @@ func TestSharesAddUp(t *testing.T) {
 	for _, queue := range q.queues {
 		for _, m := range queue {
 			n, bytes = n+1, bytes+m.size
-			s := of[m.event.From]
-			of[m.event.From] = share{s.n + 1, s.bytes + m.size}
+			s := of[m.from]
+			of[m.from] = share{s.n + 1, s.bytes + m.size}
 		}
 	}
 	if n != q.n || bytes != q.bytes || len(of) != len(q.of) || n > maxIn || bytes > maxInBytes {
@@ -213,5 +214,38 @@ func TestSharesAddUp(t *testing.T) {
 		if *q.of[p] != s {
 			t.Errorf("seed %d: %v has %+v, counted %+v", seed, p, s, *q.of[p])
 		}
+	}
+}
+
+// TestHeadsOutliveTheirTails: a hub that comes up is given the heads of thousands
+// of reports at once. Beyond what may wait their tails go, and no head does.
+func TestHeadsOutliveTheirTails(t *testing.T) {
+	t.Parallel()
+	q, c := upQueue()
+	const heads = 10_000
+	l := newLog("a gateway", ledger.ReportLog)
+	h := l.append(t, 1, 7000)
+	for i := range heads {
+		m := incoming{event: Received{From: replica.Peer{byte(i), byte(i >> 8)}, Message: h}, from: replica.Peer{byte(i), byte(i >> 8)}, typ: TypeHead, size: len(must(encodeMessage(h)))}
+		q.push(m, rankOf(TypeHead, l.origin))
+	}
+	if q.bytes > maxInBytes {
+		t.Errorf("%d bytes wait", q.bytes)
+	}
+	whole, bare := 0, 0
+	for e := q.take(); e != nil; e = q.take() {
+		r, ok := e.(Received)
+		if !ok {
+			continue
+		}
+		switch got := r.Message.(replica.Head); {
+		case len(got.Tail) == 1 && got.From == 0:
+			whole++
+		case len(got.Tail) == 0 && got.From == 1 && string(got.Note) == string(h.Note):
+			bare++
+		}
+	}
+	if whole < maxInBytes/tailShare/8000 || whole+bare != heads || q.bytes != 0 {
+		t.Errorf("%d whole and %d bare of %d, %d bytes are left; dropped %v", whole, bare, heads, q.bytes, c.droppedIn)
 	}
 }

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -42,6 +43,8 @@ type Config struct {
 	SelfName string // [a-z0-9-]{1,32}, or empty
 	Software string // printable ASCII, at most 64 bytes
 	Observer bool   // hears everybody's acknowledgements, not only those of its own ledgers
+	Server   bool   // the hub: hears what everybody announces to it in the scope Hub, and is heard there
+	Peers    int    // that are tracked at most; 0 is 4096
 
 	Log *slog.Logger // nil: none
 }
@@ -82,7 +85,7 @@ func Open(cfg Config, events chan<- Event) (*Link, error) {
 		return nil, fmt.Errorf("%w: nobody listens to its events", ErrConfig)
 	}
 	cfg.Scopes = slices.Compact(slices.Sorted(slices.Values(cfg.Scopes)))
-	if cfg.Scopes[len(cfg.Scopes)-1] > replica.Node {
+	if cfg.Scopes[len(cfg.Scopes)-1] > replica.Hub {
 		return nil, fmt.Errorf("%w: unknown scope %d", ErrConfig, cfg.Scopes[len(cfg.Scopes)-1])
 	}
 	log := cfg.Log
@@ -92,7 +95,8 @@ func Open(cfg Config, events chan<- Event) (*Link, error) {
 	l := &Link{cfg: cfg, broker: b, events: events, timing: defaultTiming, log: log.With("link", cfg.Name, "broker", b.String())}
 	l.out = newOutbound(&l.counts)
 	l.in = newInbound(cfg.ID, &l.counts)
-	l.peers = newPresence()
+	l.in.most, l.in.mostBytes = max(maxIn, 2*cfg.Peers), max(maxInBytes, 1024*cfg.Peers)
+	l.peers = newPresence(cmp.Or(cfg.Peers, maxPeers))
 	return l, nil
 }
 

@@ -206,9 +206,9 @@ func TestStrangeMessages(t *testing.T) {
 		doors := newLog("another gateway", ledger.DoorLog)
 		head := doors.append(t, 1, 30)
 		me, other := peerOf("a gateway"), peerOf("another gateway")
-		all, node := base(testCommunity, ledger.CharterID{}), base(testCommunity, testNode)
+		all, node := base(testCommunity, place{}), base(testCommunity, inNode)
 		to := func(b string) string { return b + "to/" + me.String() + "/" + other.String() }
-		ofHead := topic{Community: testCommunity, Place: testNode, Sender: other, Type: TypeHead, Origin: doors.origin}
+		ofHead := topic{Community: testCommunity, Place: inNode, Sender: other, Type: TypeHead, Origin: doors.origin}
 		request := must(encodeMessage(replica.Want{Origin: doors.origin}))
 		c := raw(t, address)
 		settle(t, c.Publish(to(node), 1, true, request)) // retained, before the link is there
@@ -217,7 +217,7 @@ func TestStrangeMessages(t *testing.T) {
 		eventually(t, "the retained request is refused", func() bool { return h.Stats().Refused[RefusedRetained] == 1 })
 
 		publish := func(topic string, b []byte) { settle(t, c.Publish(topic, 1, false, b)) }
-		there := base(testCommunity, testNode)
+		there := base(testCommunity, inNode)
 		later := bytes.Clone(request)
 		later[1] = 2
 		publish(to(node), later)
@@ -276,7 +276,7 @@ func TestReconnect(t *testing.T) {
 // TestRefusedSubscription has a broker that grants all but one filter.
 func TestRefusedSubscription(t *testing.T) {
 	t.Parallel()
-	b := base(testCommunity, testNode)
+	b := base(testCommunity, inNode)
 	denied := "tombolo.v1." + testCommunity.String() + "." + testNode.String() + ".from.*.charter.>"
 	s, err := server.NewServer(&server.Options{
 		ServerName: "test", DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
@@ -363,7 +363,7 @@ func TestOpenRefuses(t *testing.T) {
 		"no community":               func(c *Config) { c.Community = ledger.CharterID{} },
 		"nobody":                     func(c *Config) { c.Self = replica.Peer{} },
 		"no scope":                   func(c *Config) { c.Scopes = nil },
-		"an unknown scope":           func(c *Config) { c.Scopes = append(c.Scopes, 2) },
+		"an unknown scope":           func(c *Config) { c.Scopes = append(c.Scopes, 3) },
 		"a node's scope and no node": func(c *Config) { c.Node = ledger.CharterID{} },
 		"a name in words":            func(c *Config) { c.SelfName = "Front Door" },
 		"a line break":               func(c *Config) { c.Software = "a\nb" },

@@ -22,14 +22,14 @@ type class uint8
 
 const (
 	announce class = iota // heads, forks, charters: what is news
-	answer                // held, want
+	answer                // held, want, ask, answer
 	bulk                  // give
 	classes
 )
 
 func classOf(t Type) class {
 	switch t {
-	case TypeHeld, TypeWant:
+	case TypeHeld, TypeWant, TypeAsk, TypeAnswer:
 		return answer
 	case TypeGive:
 		return bulk
@@ -55,7 +55,7 @@ type outbound struct {
 type outgoing struct {
 	topic   topic
 	typ     Type
-	message replica.Message
+	message any // replica.Message, Ask or Answer
 	size    int
 	// Of a Head: the ledger's size, and from which entry on it told what is new,
 	// or the heads whose place it took did.
@@ -100,6 +100,11 @@ func (o *outbound) push(t topic, m replica.Message) error {
 	if err != nil {
 		return err
 	}
+	return o.add(t, next)
+}
+
+// add queues what was prepared. Errors: ErrDown, ErrFull.
+func (o *outbound) add(t topic, next *outgoing) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.up {

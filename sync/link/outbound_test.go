@@ -23,7 +23,7 @@ func opened(tb failer) *Link {
 // drain takes all that waits, in order.
 func drain(l *Link) (all []replica.Message) {
 	for m := l.out.take(); m != nil; m = l.out.take() {
-		all = append(all, m.message)
+		all = append(all, m.message.(replica.Message))
 	}
 	return all
 }

@@ -6,16 +6,20 @@ import (
 	"tombolo/sync/replica"
 )
 
-// maxPeers bounds the peers that are tracked on a link.
+// maxPeers bounds the peers that are tracked on a link, unless [Config] says otherwise.
 const maxPeers = 4096
 
 // presence knows who is there on the connection that is up, by births and wills.
 type presence struct {
+	most int
+
 	mu    sync.Mutex
 	peers map[replica.Peer]birth // guarded by mu
 }
 
-func newPresence() *presence { return &presence{peers: map[replica.Peer]birth{}} }
+func newPresence(most int) *presence {
+	return &presence{most: most, peers: map[replica.Peer]birth{}}
+}
 
 func (p *presence) count() int {
 	p.mu.Lock()
@@ -38,7 +42,7 @@ func (p *presence) born(peer replica.Peer, b birth) (news, full bool) {
 	if known && old == b {
 		return false, false
 	}
-	if !known && len(p.peers) >= maxPeers {
+	if !known && len(p.peers) >= p.most {
 		return false, true
 	}
 	p.peers[peer] = b

@@ -101,19 +101,22 @@ type session struct {
 	conn    *guardedConn // likewise; nil if it was not opened
 	failed  error        // likewise: why it was not
 	running *sync.WaitGroup
+	ended   chan struct{} // closed with the session
 
 	mu sync.Mutex
 	// Guarded by mu.
-	over   bool // what still comes is not for the host
-	parts  joiner
-	reborn time.Time // when the birth was last published again
-	logged time.Time // when something was last logged as dropped
+	over    bool // what still comes is not for the host
+	bearing bool // the birth is about to be published again
+	parts   joiner
+	asks    exchanges
+	reborn  time.Time // when the birth was last published again
+	logged  time.Time // when something was last logged as dropped
 }
 
 // connect makes one connection and stays until it ends. The writer may outlast
 // it by the library's write timeout; running waits for that.
 func (l *Link) connect(ctx context.Context, running *sync.WaitGroup) error {
-	s := &session{Link: l, lost: make(chan error, 1), running: running}
+	s := &session{Link: l, lost: make(chan error, 1), running: running, ended: make(chan struct{})}
 	var id [8]byte
 	rand.Read(id[:])
 	s.birth = birth{
@@ -317,6 +320,7 @@ func (s *session) end(err error, was bool) {
 	s.mu.Lock()
 	s.over = true
 	s.mu.Unlock()
+	close(s.ended)
 	s.out.close()
 	s.in.down(err, was)
 	s.peers.clear()

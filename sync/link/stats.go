@@ -21,11 +21,13 @@ const (
 	TypePart    Type = 7
 	TypeBirth   Type = 8
 	TypeGone    Type = 9
+	TypeAsk     Type = 10
+	TypeAnswer  Type = 11
 
-	types = 10
+	types = 12
 )
 
-var typeNames = [types]string{"", "head", "held", "want", "give", "proof", "charter", "part", "birth", "gone"}
+var typeNames = [types]string{"", "head", "held", "want", "give", "proof", "charter", "part", "birth", "gone", "ask", "answer"}
 
 func (t Type) String() string {
 	if t == 0 || t >= types {
@@ -40,11 +42,12 @@ type Refusal uint8
 // Why something was dropped.
 const (
 	RefusedTopic    Refusal = iota // not a topic of the table, or of another community or place
-	RefusedRetained                // a want or a give that a broker had retained
+	RefusedRetained                // a request or what answers one, that a broker had retained
 	RefusedVersion                 // of another version of the protocol
 	RefusedMessage                 // malformed, or not what its topic says
 	RefusedParts                   // parts that do not make a message
 	RefusedPeers                   // more peers than are tracked
+	RefusedRate                    // more asks and answers of one sender than are taken
 
 	refusals
 )
@@ -53,7 +56,7 @@ func (r Refusal) String() string {
 	if r >= refusals {
 		return fmt.Sprintf("refusal %d", uint8(r))
 	}
-	return [refusals]string{"topic", "retained", "version", "message", "parts", "peers"}[r]
+	return [refusals]string{"topic", "retained", "version", "message", "parts", "peers", "rate"}[r]
 }
 
 // Traffic counts messages and the bytes of their payloads.

@@ -24,7 +24,7 @@ const (
 // keeps retained messages apart; the message itself is what counts.
 type topic struct {
 	Community ledger.CharterID
-	Place     ledger.CharterID // zero: all
+	Place     place
 	Sender    replica.Peer
 	Type      Type          // TypeBirth stands for alive, TypeWant for all that goes to one peer
 	Origin    ledger.Origin // of head, held and fork
@@ -33,12 +33,22 @@ type topic struct {
 	To        replica.Peer // of want and give
 }
 
-// base is what every topic of a community and place begins with.
-func base(community, place ledger.CharterID) string {
-	if place.IsZero() {
-		return topicRoot + community.String() + "/all/"
+// place is where on the topics a scope stands; of the scope Node it names which.
+type place struct {
+	Scope replica.Scope
+	Node  ledger.CharterID // zero in the other scopes
+}
+
+func (p place) String() string {
+	if p.Scope == replica.Node {
+		return p.Node.String()
 	}
-	return topicRoot + community.String() + "/" + place.String() + "/"
+	return p.Scope.String()
+}
+
+// base is what every topic of a community and place begins with.
+func base(community ledger.CharterID, p place) string {
+	return topicRoot + community.String() + "/" + p.String() + "/"
 }
 
 func (t topic) String() string {
@@ -75,9 +85,14 @@ func parseTopic(s string) (topic, error) {
 	}
 	p := levels{}
 	p.hex(t.Community[:], f[0], "community")
-	if f[1] != "all" {
-		p.hex(t.Place[:], f[1], "place")
-		p.check(p.err != nil || !t.Place.IsZero(), "place", f[1])
+	switch f[1] {
+	case replica.All.String():
+	case replica.Hub.String():
+		t.Place.Scope = replica.Hub
+	default:
+		t.Place.Scope = replica.Node
+		p.hex(t.Place.Node[:], f[1], "place")
+		p.check(p.err != nil || !t.Place.Node.IsZero(), "place", f[1])
 	}
 	direction, f := f[2], f[3:]
 	switch direction {
@@ -165,40 +180,44 @@ func (cfg Config) filters() []string {
 	for _, scope := range cfg.Scopes {
 		b := base(cfg.Community, cfg.place(scope))
 		held := b + "from/+/held/" + cfg.Self.String() + "/#"
-		if cfg.Observer {
+		if cfg.Observer && (scope != replica.Hub || cfg.Server) {
 			held = b + "from/+/held/#"
 		}
-		if scope == replica.Node || cfg.Observer {
+		all = append(all, b+"to/"+cfg.Self.String()+"/+", held)
+		if scope != replica.All || cfg.Observer {
 			all = append(all, b+"from/+/alive")
 		}
-		all = append(all, b+"from/+/head/#", b+"from/+/fork/#", b+"from/+/charter/#", b+"to/"+cfg.Self.String()+"/+", held)
+		switch {
+		case scope != replica.Hub:
+			all = append(all, b+"from/+/head/#", b+"from/+/fork/#", b+"from/+/charter/#")
+		case cfg.Server:
+			all = append(all, b+"from/+/head/#", b+"from/+/fork/#")
+		}
 	}
 	return all
 }
 
 // place is where a scope's topics stand.
-func (cfg Config) place(s replica.Scope) ledger.CharterID {
+func (cfg Config) place(s replica.Scope) place {
 	if s == replica.Node {
-		return cfg.Node
+		return place{s, cfg.Node}
 	}
-	return ledger.CharterID{}
+	return place{Scope: s}
 }
 
 // scope is the inverse of place, for the scopes that the link carries.
-func (cfg Config) scope(place ledger.CharterID) (replica.Scope, bool) {
-	for _, s := range cfg.Scopes {
-		if cfg.place(s) == place {
-			return s, true
-		}
-	}
-	return 0, false
+func (cfg Config) scope(p place) (replica.Scope, bool) {
+	return p.Scope, slices.Contains(cfg.Scopes, p.Scope) && cfg.place(p.Scope) == p
 }
 
 // alive is the topic of this participant's births and will.
 func (cfg Config) alive() topic {
-	place := cfg.Scopes[0]
-	if slices.Contains(cfg.Scopes, replica.Node) {
-		place = replica.Node
+	scope := cfg.Scopes[0]
+	switch {
+	case slices.Contains(cfg.Scopes, replica.Node):
+		scope = replica.Node
+	case cfg.Server && slices.Contains(cfg.Scopes, replica.Hub):
+		scope = replica.Hub
 	}
-	return topic{Community: cfg.Community, Place: cfg.place(place), Sender: cfg.Self, Type: TypeBirth}
+	return topic{Community: cfg.Community, Place: cfg.place(scope), Sender: cfg.Self, Type: TypeBirth}
 }

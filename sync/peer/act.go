@@ -41,10 +41,10 @@ func (n *Node) hear(ctx context.Context, e link.Event) {
 		n.step(replica.LinkDown{Link: e.Link})
 	case link.PeerUp:
 		n.there(func(p map[presence]bool) {
-			if len(p) < maxNames {
+			if len(p) < n.mostNames() {
 				p[presence{e.Link, e.Peer}] = true
 			}
-			if _, known := n.names[e.Peer]; known || len(n.names) < maxNames {
+			if _, known := n.names[e.Peer]; known || len(n.names) < n.mostNames() {
 				n.names[e.Peer] = e.Name
 			}
 		})
@@ -54,6 +54,12 @@ func (n *Node) hear(ctx context.Context, e link.Event) {
 		n.step(replica.PeerDown{Link: e.Link, Peer: e.Peer})
 	case link.Received:
 		n.step(replica.Received{Link: e.Link, Scope: e.Scope, From: e.From, Message: e.Message})
+		return
+	case link.Asked:
+		n.hearAsk(e)
+		return
+	case link.Answered:
+		n.asking.answered(e)
 		return
 	}
 	if n.cfg.Present != nil {
@@ -82,8 +88,10 @@ func (n *Node) own(o ledger.Origin) bool {
 }
 
 // maxNames bounds of how many peers it is kept that they are there, and how they
-// call themselves.
+// call themselves, unless Config.Ledgers is more.
 const maxNames = 4096
+
+func (n *Node) mostNames() int { return max(maxNames, n.cfg.Ledgers) }
 
 // do has an action done. It runs on the owner's goroutine and does not wait.
 func (n *Node) do(a replica.Action) {

@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -85,6 +87,11 @@ func (i *isle) open() {
 	i.broker, err = broker.Open(broker.Config{
 		Dir: i.dir, Plain: i.listen, Community: i.communityID().String(), Log: slog.New(slog.DiscardHandler),
 		PlainIdentity: func(name string) (broker.Identity, error) {
+			for _, n := range []string{"hub", "evaluator"} {
+				if idOf(n).String() == name {
+					return broker.Identity{Peer: name, Observer: n == "hub", Server: n == "hub"}, nil
+				}
+			}
 			for _, n := range append([]string{"issuer", "steward"}, i.gateways...) {
 				if idOf(n).String() == name {
 					return broker.Identity{Peer: name, Nodes: []string{i.nodeID().String()}, Observer: n == "issuer" || n == "steward"}, nil
@@ -125,6 +132,22 @@ func (i *isle) rights() replica.Rights {
 	for _, g := range i.gateways {
 		add(g, i.nodeID(), ledger.DoorLog)
 	}
+	add("hub", i.communityID(), ledger.CensusLog)
+	add("evaluator", i.communityID())
+	return r
+}
+
+// reporting are the rights of the hub, or of a gateway as to itself: these may
+// report.
+func (i *isle) reporting(gateways ...string) replica.Rights {
+	r := i.rights()
+	for _, g := range gateways {
+		a := r.Authors[idOf(g)]
+		a.Kinds = append(slices.Clone(a.Kinds), ledger.ReportLog)
+		a.Charter = maps.Clone(a.Charter)
+		a.Charter[ledger.ReportLog] = i.nodeID()
+		r.Authors[idOf(g)] = a
+	}
 	return r
 }
 
@@ -133,6 +156,7 @@ type participant struct {
 	isle  *isle
 	name  string
 	dir   string
+	also  func(*peer.Config) // nil: nothing is otherwise
 	store *store.Store
 	node  *peer.Node
 	log   safeBuffer
@@ -162,7 +186,7 @@ func (p *participant) add(c ledger.SignedCharter) (ledger.CharterID, error) {
 // run takes part until stop.
 func (p *participant) run() *participant {
 	p.isle.t.Helper()
-	p.node = must(peer.New(peer.Config{
+	cfg := peer.Config{
 		Store: p.store, Self: idOf(p.name), Hold: testKey(p.name + " hold"), Witness: testKey(p.name + " witness"),
 		Rights:   func() (replica.Rights, error) { return p.isle.rights(), nil },
 		Observer: p.name == "steward" || p.name == "issuer",
@@ -179,7 +203,11 @@ func (p *participant) run() *participant {
 			Scopes: []replica.Scope{replica.All, replica.Node}, SelfName: p.name, Software: "test",
 			Login: func() (string, string) { return p.isle.login(p.name) },
 		}},
-	}))
+	}
+	if p.also != nil {
+		p.also(&cfg)
+	}
+	p.node = must(peer.New(cfg))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- p.node.Run(ctx) }()
@@ -194,7 +222,7 @@ func (p *participant) run() *participant {
 
 func (p *participant) author(kind ledger.LogKind) *store.Author {
 	charter := p.isle.nodeID()
-	if kind == ledger.CommunityLog {
+	if kind == ledger.CommunityLog || kind == ledger.CensusLog {
 		charter = p.isle.communityID()
 	}
 	return must(p.store.OpenAuthor(store.AuthorConfig{

@@ -5,7 +5,8 @@
 // Make a [Node] with [New] and call [Node.Run]. Tell it with [Node.Appended]
 // that an own ledger grew; what other programs write to the file it finds by
 // itself. [Config.Stored] tells when something durable arrived. Before an author
-// is opened whose disk may have been set back, ask [Node.Recovered].
+// is opened whose disk may have been set back, ask [Node.Recovered]. [Node.Ask] asks
+// a peer something that is no matter of a ledger, and [Config.Answer] answers.
 //
 // One goroutine owns the replica and waits for no commit and no network: one more
 // writes to the store and one reads what is asked for, each with a bounded queue,
@@ -22,6 +23,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,11 +58,25 @@ type Config struct {
 	// whenever that may have changed, by one goroutine at a time, and should be
 	// cheap when it has not. After an error the old rights stay.
 	Rights func() (replica.Rights, error)
-	Links  []link.Config // ID, Self and Observer are filled in, and Log if it is nil
+	// Links have ID, Self, Observer, Server and Peers filled in, and Log if it is nil.
+	// What carries the community's scope carries the hub's, too.
+	Links []link.Config
 	// Observer keeps everybody's acknowledgements: a desk's or a hub's.
 	Observer bool
-	Now      func() time.Time // nil is time.Now
-	Log      *slog.Logger
+	// Server is the community's hub: it is told what nobody else is, and is heard by
+	// all.
+	Server bool
+	// Ledgers bounds those of one kind that are taken part in, and the peers; 0 is
+	// 4096. A hub has one report ledger of each gateway, and more after its gateways'
+	// disks were lost.
+	Ledgers int
+	// Answer answers what peers ask with Node.Ask; nil: nobody is answered. It is
+	// called by two goroutines, of one peer's questions at most four wait, and a nil
+	// result is no answer. from is what a broker says. The same question may come
+	// again when its answer was lost.
+	Answer func(ctx context.Context, from replica.Peer, body []byte) []byte
+	Now    func() time.Time // nil is time.Now
+	Log    *slog.Logger
 	// Stored is told after something arrived and is durable, Present after Status
 	// shows that, or that a peer or a link came or went. Neither may block; each may
 	// be nil.
@@ -77,6 +93,8 @@ type Node struct {
 	rescan   chan struct{}   // holds one when the file has to be looked at
 	write    *worker         // Store, StoreCharter, StoreFork, StoreHeld
 	read     *worker         // SendHead, SendGive, SendHeld, Compare
+	asking   askings         // safe for concurrent use
+	asked    *answering      // safe for concurrent use
 
 	mu      sync.Mutex
 	replica *replica.Replica        // under mu: stepped by Run's goroutine alone
@@ -100,22 +118,37 @@ func New(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, heard: make(chan link.Event, eventQueue), in: make(chan event, eventQueue),
 		appended: make(chan struct{}, 1), rescan: make(chan struct{}, 1),
-		replica: replica.New(replica.Config{Self: cfg.Self, Also: cfg.Also, Observer: cfg.Observer}),
+		replica: replica.New(cfg.replica()),
 		names:   map[replica.Peer]string{}, present: map[presence]bool{}, known: map[ledger.Origin]known{}, forked: map[ledger.Origin]bool{},
-		write: newWorker(writeQueue), read: newWorker(readQueue), troubles: newTroubles(cfg.Now),
+		write: newWorker(max(writeQueue, 2*cfg.Ledgers)), read: newWorker(max(readQueue, 2*cfg.Ledgers)), asked: newAnswering(), troubles: newTroubles(cfg.Now),
 	}
-	for i, c := range cfg.Links {
-		c.ID, c.Self, c.Observer = replica.LinkID(i), cfg.Self, cfg.Observer
+	n.cfg.Links = slices.Clone(cfg.Links)
+	for i := range n.cfg.Links {
+		c := &n.cfg.Links[i]
+		c.ID, c.Self, c.Observer, c.Server, c.Peers = replica.LinkID(i), cfg.Self, cfg.Observer, cfg.Server, cfg.Ledgers
+		if slices.Contains(c.Scopes, replica.All) && !slices.Contains(c.Scopes, replica.Hub) {
+			c.Scopes = append(slices.Clone(c.Scopes), replica.Hub)
+		}
 		if c.Log == nil {
 			c.Log = cfg.Log
 		}
-		l, err := link.Open(c, n.heard)
+		l, err := link.Open(*c, n.heard)
 		if err != nil {
 			return nil, fmt.Errorf("link %s: %w", c.Name, err)
 		}
 		n.links = append(n.links, l)
 	}
 	return n, nil
+}
+
+// replica is the core's configuration: whoever takes part in more ledgers asks for
+// more at a time, and remembers more of what it may have a right to tomorrow.
+func (cfg Config) replica() replica.Config {
+	r := replica.Config{Self: cfg.Self, Also: cfg.Also, Observer: cfg.Observer, Ledgers: cfg.Ledgers, Peers: cfg.Ledgers}
+	if cfg.Server {
+		r.Strays, r.Wants = cfg.Ledgers, 64
+	}
+	return r
 }
 
 // Run takes part until ctx ends. Trouble with a link, the disk or the rights is
@@ -133,6 +166,11 @@ func (n *Node) Run(ctx context.Context) error {
 	parts.Go(func() { n.write.run(ctx, func(jobs []job) { n.carryOut(ctx, jobs) }) })
 	parts.Go(func() { n.read.run(ctx, func(jobs []job) { n.answer(jobs) }) })
 	parts.Go(func() { n.watch(ctx) })
+	if n.cfg.Answer != nil {
+		for range answerers {
+			parts.Go(func() { n.answerAll(ctx) })
+		}
+	}
 	for _, l := range n.links {
 		parts.Go(func() {
 			if err := l.Run(ctx); err != nil && ctx.Err() == nil {
@@ -202,7 +240,7 @@ func (n *Node) step(e replica.Event) {
 func (n *Node) Appended() { signal(n.appended) }
 
 // Look tells that the file may have changed, which otherwise is found out within
-// a quarter of a second.
+// a quarter of a second, or that what Config.Rights says has.
 func (n *Node) Look() { signal(n.rescan) }
 
 func signal(c chan struct{}) {

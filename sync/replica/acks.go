@@ -25,7 +25,7 @@ func (r *Replica) acknowledgeSoon(b *book) {
 		at = max(at, b.ackLast+ackEvery)
 	}
 	if b.ackAt == 0 || b.ackAt > at {
-		b.ackAt = r.due(at)
+		b.ackAt = r.plan(b, at)
 	}
 }
 
@@ -36,7 +36,7 @@ func (r *Replica) fireAck(b *book) {
 	case b.ackAt == 0:
 		return
 	case b.ackAt > r.clock:
-		r.due(b.ackAt)
+		r.plan(b, b.ackAt)
 		return
 	}
 	b.ackAt = 0
@@ -58,9 +58,9 @@ func (r *Replica) fireAck(b *book) {
 	}
 	r.acknowledged(b, witness)
 	b.ackPause = min(max(2*b.ackPause, ackPauseLeast), ackPauseMost)
-	b.ackAt = r.due(r.clock + r.between(b.ackPause/2, b.ackPause))
+	b.ackAt = r.plan(b, r.clock+r.between(b.ackPause/2, b.ackPause))
 	if b.head.Size > b.witnessSize {
-		b.ackAt = r.due(min(b.ackAt, b.witnessLast+witnessEvery))
+		b.ackAt = r.plan(b, min(b.ackAt, b.witnessLast+witnessEvery))
 	}
 }
 
@@ -99,7 +99,7 @@ func (r *Replica) fireLinks() {
 			r.do(SendHeld{Link: l.id, Scope: b.scope, Origin: b.origin, Witness: witness})
 			r.acknowledged(b, witness)
 			if b.ackAt == 0 {
-				b.ackAt = r.due(r.clock + r.between(ackPauseLeast/2, ackPauseLeast))
+				b.ackAt = r.plan(b, r.clock+r.between(ackPauseLeast/2, ackPauseLeast))
 			}
 			l.at = r.due(r.clock + pace)
 		}

@@ -32,6 +32,7 @@ type book struct {
 	partAt  time.Duration // when the part gives way to it
 
 	newest  ledger.Head // the best that was heard and is not held; of Size 0 if there is none
+	needy   bool        // it is among the replica's needy
 	since   time.Time   // when there began to be one
 	givers  []giver
 	want    want          // under way
@@ -50,6 +51,9 @@ type book struct {
 	nextMark int
 	compares bucket
 
+	due  time.Duration // when something of it is, or earlier; 0: nothing is, and it is not on the agenda
+	seat int           // on the agenda
+
 	shown       []shown       // by the index of the link
 	ackAt       time.Duration // when to acknowledge or to witness
 	ackLast     time.Duration
@@ -65,6 +69,8 @@ type mark struct {
 	root tlog.Hash
 }
 
+const ranks = 5
+
 func rankOf(k ledger.LogKind) int {
 	switch k {
 	case ledger.CommunityLog: // revocations
@@ -73,8 +79,10 @@ func rankOf(k ledger.LogKind) int {
 		return 1
 	case ledger.DirectoryLog:
 		return 2
+	case ledger.CensusLog:
+		return 3
 	}
-	return 3
+	return ranks - 1 // what gateways write, each for itself
 }
 
 func compareOrigins(a, b ledger.Origin) int {
@@ -96,23 +104,36 @@ func (r *Replica) track(o ledger.Origin) *book {
 	r.books[o] = b
 	r.order = slices.Insert(r.order, r.place(o), b)
 	r.heardOf[o.Author]++
+	r.count(o, 1)
 	return b
+}
+
+// series is all that one author writes of one kind, or all of a kind when no
+// author is named.
+type series struct {
+	kind   ledger.LogKind
+	author ledger.KeyID
+}
+
+func (r *Replica) count(o ledger.Origin, n int) {
+	for _, s := range []series{{o.Kind, o.Author}, {kind: o.Kind}} {
+		if r.tracked[s] += n; r.tracked[s] == 0 {
+			delete(r.tracked, s)
+		}
+	}
 }
 
 // crowded reports whether there is no room for one more ledger of its kind: door
 // logs without end keep no revocation out, nor one gateway's the others'.
 func (r *Replica) crowded(o ledger.Origin) bool {
-	alike, authors := 0, 0
-	for _, b := range r.order {
-		if b.rank != rankOf(o.Kind) {
-			continue
-		}
-		alike++
-		if b.origin.Author == o.Author {
-			authors++
-		}
+	most := r.cfg.Ledgers
+	switch o.Kind {
+	case ledger.DoorLog:
+		most = max(1, r.cfg.Ledgers/4)
+	case ledger.ReportLog: // one for each time that its author lost its disk
+		most = max(1, min(r.cfg.Ledgers/4, r.cfg.LedgersPerAuthor))
 	}
-	return alike >= r.cfg.Ledgers || o.Kind == ledger.DoorLog && authors >= max(1, r.cfg.Ledgers/4)
+	return r.tracked[series{kind: o.Kind}] >= r.cfg.Ledgers || r.tracked[series{o.Kind, o.Author}] >= most
 }
 
 // trackHeard is track for a ledger that somebody else speaks of: nil if there
@@ -128,8 +149,10 @@ func (r *Replica) trackHeard(o ledger.Origin) *book {
 func (r *Replica) dropBook(b *book) {
 	r.release(b)
 	r.sated(b)
+	r.unplan(b)
 	delete(r.books, b.origin)
 	r.order = slices.Delete(r.order, r.place(b.origin), r.place(b.origin)+1)
+	r.count(b.origin, -1)
 	if !b.stored() {
 		r.unheard(b)
 	}

@@ -94,7 +94,7 @@ func TestFloodOfOrigins(t *testing.T) {
 	for i := range 500 {
 		h.hear("gw2", door("somebody", i))
 	}
-	if n := len(h.r.strays); n > strayHeads {
+	if n := len(h.r.heads.of); n > h.r.cfg.Strays {
 		t.Errorf("%d strays", n)
 	}
 	if c := h.r.Status().Counts; c.Throttled < 744 || c.Strangers < 500 {

@@ -63,10 +63,10 @@ func (r *Replica) charter(chains []Chain) {
 func (r *Replica) ours(c *chain) bool { return c.ID() == r.rights.Community || c.ID() == r.rights.Node }
 
 func (c *chain) furled(l *link, s Scope) *furled {
-	for len(c.on) <= 2*l.index+int(s) {
+	for len(c.on) <= scopes*l.index+int(s) {
 		c.on = append(c.on, furled{})
 	}
-	return &c.on[2*l.index+int(s)]
+	return &c.on[scopes*l.index+int(s)]
 }
 
 // unfurl begins to announce the charters on a link that came up.
@@ -138,6 +138,19 @@ func (r *Replica) announceCharters(c *chain, l *link, s Scope) {
 	}
 	f.said = c.Len()
 	clear(f.heard)
+}
+
+// unheardCharters forgets who announced what: whoever did may have been removed, and what
+// it said counts with nobody any more.
+func (r *Replica) unheardCharters() {
+	for _, c := range r.chains {
+		for _, l := range r.links {
+			for s := range l.scopes {
+				*c.furled(l, Scope(s)) = furled{}
+			}
+			r.unfurlChain(c, l)
+		}
+	}
 }
 
 // untold counts the versions that nobody has announced on a link since it came up.

@@ -202,6 +202,25 @@ func TestCharterFlood(t *testing.T) {
 	}
 }
 
+// TestRemovedHerald: what somebody announced who was removed since counts with
+// nobody, so whoever holds it announces it again.
+func TestRemovedHerald(t *testing.T) {
+	t.Parallel()
+	chain := testChain(t, 2, "", 9)
+	h := newPinned(t, chain)
+	h.wait(2 * time.Second)
+	h.step(Received{lan, All, testPeer("gw2"), version(chain, 2)})
+	r := testRights()
+	r.Node = chain.ID()
+	gone := r.Authors[testPeer("gw2")]
+	gone.Removed = true
+	r.Authors[testPeer("gw2")] = gone
+	out := append(h.step(RightsChanged{r}), h.wait(2*time.Second)...)
+	if said := len(charters(out)); said != 4 {
+		t.Errorf("announces %d, want two versions in two scopes", said)
+	}
+}
+
 // TestUntold: a participant that is there for a moment knows what of its charters
 // is still to be announced, and by whomever it was.
 func TestUntold(t *testing.T) {

@@ -25,6 +25,9 @@ type Scope uint8
 const (
 	All  Scope = iota // the whole community
 	Node              // one node
+	Hub               // one participant and the community's hub
+
+	scopes = 3
 )
 
 func (s Scope) String() string {
@@ -33,6 +36,8 @@ func (s Scope) String() string {
 		return "all"
 	case Node:
 		return "node"
+	case Hub:
+		return "hub"
 	}
 	return fmt.Sprintf("scope %d", uint8(s))
 }
@@ -41,8 +46,10 @@ func (s Scope) String() string {
 // not know stays within the node.
 func ScopeOf(k ledger.LogKind) Scope {
 	switch k {
-	case ledger.CommunityLog, ledger.DirectoryLog:
+	case ledger.CommunityLog, ledger.DirectoryLog, ledger.CensusLog:
 		return All
+	case ledger.ReportLog:
+		return Hub
 	}
 	return Node
 }

@@ -20,8 +20,8 @@ func (r *Replica) hearWant(v via, m Want) {
 	case ScopeOf(m.Origin.Kind) != v.scope:
 		r.counts.WrongScope++
 		return
-	case v.scope == Node && !r.rights.member(v.peer):
-		r.counts.Strangers++ // nobody else is given what is the node's
+	case !r.rights.mayRead(v.peer, m.Origin):
+		r.counts.Strangers++ // nobody else is given what is the node's, or the hub's
 		return
 	case p == nil: // another node's gateway, for one: whom a broker of the community lets in may read it
 		p = &r.guests

@@ -49,7 +49,7 @@ func testRights() Rights {
 	for _, gw := range []string{"gw1", "gw2", "gw3", "gw4"} {
 		add(gw, testNode, ledger.DoorLog)
 	}
-	add("hub", testCommunity)
+	add("hub", testCommunity, ledger.CensusLog)
 	return r
 }
 
@@ -131,7 +131,7 @@ func (h *history) seal(kind ledger.Kind, critical bool, body []byte) {
 func (h *history) fill(size int64) *history {
 	for n := h.tree.Size(); n < size; n = h.tree.Size() {
 		switch {
-		case n == 0 && h.origin.Kind == ledger.CommunityLog:
+		case n == 0 && (h.origin.Kind == ledger.CommunityLog || h.origin.Kind == ledger.CensusLog):
 			h.write(&ledger.Begin{Charter: testCommunity})
 		case n == 0:
 			h.write(&ledger.Begin{Charter: testNode})
@@ -141,6 +141,10 @@ func (h *history) fill(size int64) *history {
 			h.write(&ledger.Bar{Passport: h.salt<<32 + uint64(n), Ends: 1})
 		case h.origin.Kind == ledger.DirectoryLog:
 			h.write(&ledger.DirectoryGone{Gateway: "gw", Signing: [32]byte{1, byte(n)}})
+		case h.origin.Kind == ledger.ReportLog:
+			h.write(&ledger.Occupancy{Zone: "house", Sure: 20, Most: uint32(h.salt<<16 + uint64(n) + 20)})
+		case h.origin.Kind == ledger.CensusLog:
+			h.write(&ledger.EpochClosed{Epoch: ledger.EpochID{1, byte(n)}, Size: 20, Rules: 1, Reports: 1})
 		default:
 			h.write(&ledger.Passage{Seq: h.salt<<32 + uint64(n), Door: "front"})
 		}

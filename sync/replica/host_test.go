@@ -2,6 +2,7 @@ package replica
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"tombolo/sync/ledger"
@@ -16,6 +17,8 @@ type host struct {
 	pending []Store
 	edges   map[ledger.Origin]ledger.Tree
 	whole   map[ledger.Origin]ledger.Head
+
+	unchecked bool // for benchmarks
 }
 
 func newHost(t tb, cfg Config, s Started) *host {
@@ -57,6 +60,9 @@ func (h *host) step(e Event) []Action {
 // check holds the replica to its bounds and its own books after every step.
 func (h *host) check() {
 	h.tb.Helper()
+	if h.unchecked {
+		return
+	}
 	r := h.r
 	heard := map[ledger.KeyID]int{}
 	for i, b := range r.order {
@@ -69,8 +75,23 @@ func (h *host) check() {
 		if !b.stored() {
 			heard[b.origin.Author]++
 		}
+		if b.due != 0 && (b.seat >= len(r.agenda) || r.agenda[b.seat] != b || b.due < r.agenda[(b.seat-1)/2].due) {
+			h.tb.Fatalf("%v is due at %v and has the seat %d on the agenda", b.origin, b.due, b.seat)
+		}
+		times := []time.Duration{b.ackAt, b.partAt}
+		for _, s := range b.shown {
+			times = append(times, s.at)
+		}
+		for _, at := range times {
+			if at != 0 && (b.due == 0 || b.due > at) {
+				h.tb.Fatalf("%v is due at %v, and on the agenda for %v", b.origin, at, b.due)
+			}
+		}
+		if b.needy != slices.Contains(r.needy, b) {
+			h.tb.Fatalf("%v is needy: %t, and not listed so", b.origin, b.needy)
+		}
 	}
-	if len(r.order) != len(r.books) || len(r.known) != len(r.peers) || len(r.asked) > r.cfg.Wants || len(r.peers) > r.cfg.Peers || len(r.strays) > strayHeads+strayHelds {
+	if len(r.order) != len(r.books) || len(r.known) != len(r.peers) || len(r.asked) > r.cfg.Wants || len(r.peers) > r.cfg.Peers || len(r.heads.of) > r.cfg.Strays || len(r.helds.of) > 2*r.cfg.Strays || len(r.heads.order)+len(r.helds.order) > 6*r.cfg.Strays {
 		h.tb.Fatalf("%d of %d books, %d of %d peers, %d wants", len(r.order), len(r.books), len(r.known), len(r.peers), len(r.asked))
 	}
 	for id, n := range heard {

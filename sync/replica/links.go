@@ -14,7 +14,7 @@ type link struct {
 	id     LinkID
 	index  int // among the replica's
 	up     bool
-	scopes [2]bool
+	scopes [scopes]bool
 	again  []*book // whose acknowledgements are published again
 	at     time.Duration
 }
@@ -44,7 +44,7 @@ func (r *Replica) linkUp(e LinkUp) {
 	if l.up {
 		r.linkDown(e.Link)
 	}
-	l.up, l.scopes, l.again = true, [2]bool{}, nil
+	l.up, l.scopes, l.again = true, [scopes]bool{}, nil
 	for _, s := range e.Scopes {
 		if int(s) < len(l.scopes) {
 			l.scopes[s] = true
@@ -62,9 +62,9 @@ func (r *Replica) linkUp(e LinkUp) {
 				continue
 			}
 			s.news = true
-			s.at = r.due(r.clock + wait)
+			s.at = r.plan(b, r.clock+wait)
 			if !own {
-				s.at = r.due(r.clock + wait + r.window(b))
+				s.at = r.plan(b, r.clock+wait+r.window(b))
 				l.again = append(l.again, b)
 			}
 			wait += pace
@@ -175,13 +175,13 @@ func (r *Replica) spread(b *book) {
 		case b.own:
 			s.news, s.pause = true, 0
 			if at := s.last + coalesce; s.last != 0 && at > r.clock {
-				s.at = r.due(at)
+				s.at = r.plan(b, at)
 			} else {
 				r.announce(b, l)
 			}
 		default:
 			if at := r.clock + r.window(b); !s.news || at < s.at {
-				s.at = r.due(at)
+				s.at = r.plan(b, at)
 			}
 			s.news, s.pause = true, 0
 		}
@@ -214,7 +214,7 @@ func (r *Replica) repeat(b *book, s *shown) {
 		most = pauseMostDoor
 	}
 	s.pause = min(max(2*s.pause, pauseLeast), most)
-	s.at = r.due(r.clock + r.between(s.pause/2, s.pause))
+	s.at = r.plan(b, r.clock+r.between(s.pause/2, s.pause))
 }
 
 // showed notes that somebody announced a head: the same as is held spares an
@@ -249,7 +249,7 @@ func (r *Replica) showed(v via, b *book, h ledger.Head) {
 		if s.last != 0 {
 			at = max(at, s.last+answerEvery)
 		}
-		s.at = r.due(at)
+		s.at = r.plan(b, at)
 	}
 }
 
@@ -262,7 +262,7 @@ func (r *Replica) fireBook(b *book) {
 		case !l.up || !b.shows():
 			s.at = 0
 		case s.at > r.clock:
-			r.due(s.at)
+			r.plan(b, s.at)
 		case s.news || !s.heard:
 			r.announce(b, l)
 		default:

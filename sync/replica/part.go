@@ -23,7 +23,7 @@ func (r *Replica) settleFor(b *book, h ledger.Head) {
 		b.shorter = h
 	}
 	if b.partAt == 0 {
-		b.partAt = r.due(r.clock + partPatience)
+		b.partAt = r.plan(b, r.clock+partPatience)
 	}
 }
 
@@ -36,7 +36,7 @@ func (r *Replica) firePart(b *book) {
 	case b.partAt == 0:
 		return
 	case b.partAt > r.clock:
-		r.due(b.partAt)
+		r.plan(b, b.partAt)
 		return
 	}
 	h := b.shorter

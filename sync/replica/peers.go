@@ -2,7 +2,6 @@ package replica
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"slices"
 	"time"
 
@@ -35,9 +34,6 @@ const (
 	blameMost  = 3 // within blameWhile
 	blameWhile = time.Hour
 	blameShuns = 10 * time.Minute
-	strayHeads = 256 // remembered
-	strayHelds = 512
-	strayNote  = 2 << 10 // bytes
 )
 
 // meet finds a peer or makes it; nil for those without rights.
@@ -131,71 +127,5 @@ func (r *Replica) blame(name Peer, o ledger.Origin, err error) {
 func (r *Replica) absolve(o ledger.Origin) {
 	for _, p := range r.known {
 		p.blames = slices.DeleteFunc(p.blames, func(b blame) bool { return b.origin == o })
-	}
-}
-
-// stray is a head or an acknowledgement by keys that the rights do not name, or
-// do not name yet: a gateway hears its siblings before it has read who they are.
-type stray struct {
-	via     via
-	origin  ledger.Origin
-	message Message // Head without its tail, or Held
-}
-
-// stray remembers it, the last of each ledger, or of each ledger and holder; the
-// oldest goes.
-func (r *Replica) stray(v via, o ledger.Origin, m Message) {
-	if o.Community != r.rights.Community && !r.rights.Community.IsZero() {
-		return
-	}
-	held, most := false, strayHeads
-	switch x := m.(type) {
-	case Head:
-		if len(x.Note) > strayNote || len(x.Author) > ed25519.PublicKeySize {
-			return
-		}
-		m = Head{Author: bytes.Clone(x.Author), Note: bytes.Clone(x.Note)}
-	case Held:
-		if len(x.Note) > strayNote || len(x.Author) > ed25519.PublicKeySize {
-			return
-		}
-		m = Held{Author: bytes.Clone(x.Author), Note: bytes.Clone(x.Note)}
-		held, most = true, strayHelds
-	default:
-		return
-	}
-	n, oldest := 0, -1
-	r.strays = slices.DeleteFunc(r.strays, func(s stray) bool {
-		return s.origin == o && s.via.link == v.link && s.held() == held && (!held || s.via.peer == v.peer)
-	})
-	for i, s := range r.strays {
-		if s.held() == held {
-			if n++; oldest < 0 {
-				oldest = i
-			}
-		}
-	}
-	if n >= most {
-		r.strays = slices.Delete(r.strays, oldest, oldest+1)
-	}
-	r.strays = append(r.strays, stray{v, o, m})
-}
-
-func (s stray) held() bool { _, ok := s.message.(Held); return ok }
-
-// retryStrays looks at them with new rights.
-func (r *Replica) retryStrays() {
-	strays := r.strays
-	r.strays = nil
-	for _, s := range strays {
-		if !s.via.link.up {
-			continue
-		}
-		switch m := s.message.(type) {
-		case Head:
-			r.hearHead(s.via, m)
-		case Held:
-			r.hearHeld(s.via, m)
-		}
 	}
 }

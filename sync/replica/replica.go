@@ -15,8 +15,9 @@ type Config struct {
 	Observer bool           // a desk or the hub: keeps what it hears of everybody's Held
 
 	Ledgers          int     // of one kind, 4096: of more none is begun; of one gateway's door logs a quarter
-	LedgersPerAuthor int     // that are announced by one author, 256
+	LedgersPerAuthor int     // that are announced by one author, 256; as many report ledgers of one gateway are begun
 	Peers            int     // 4096
+	Strays           int     // heads by authors without rights that are remembered, 256; twice as many acknowledgements
 	Givers           int     // remembered for each ledger, 8
 	Wants            int     // under way, 8
 	WantsPerPeer     int     // under way, 2
@@ -28,6 +29,7 @@ func (c Config) withDefaults() Config {
 	c.Ledgers = cmp.Or(c.Ledgers, 4096)
 	c.LedgersPerAuthor = cmp.Or(c.LedgersPerAuthor, 256)
 	c.Peers = cmp.Or(c.Peers, 4096)
+	c.Strays = cmp.Or(c.Strays, 256)
 	c.Givers = cmp.Or(c.Givers, 8)
 	c.Wants = cmp.Or(c.Wants, 8)
 	c.WantsPerPeer = cmp.Or(c.WantsPerPeer, 2)
@@ -54,22 +56,26 @@ type Replica struct {
 
 	links   []*link // in the order in which they first came up
 	books   map[ledger.Origin]*book
-	order   []*book              // by rank, then by origin
+	order   []*book // by rank, then by origin
+	agenda  agenda
 	heardOf map[ledger.KeyID]int // books of ledgers of which nothing is stored, by author
+	tracked map[series]int       // books
 	peers   map[Peer]*peer
 	known   []*peer // by name
 	others  bucket  // of the senders who have no rights here, together
 	guests  peer    // they, together, as those who are given what is the community's
 	chains  []*chain
 
-	needy   []*book // those of which something is known and not held
-	eager   bool    // something changed since the needy were last looked at
-	asked   []*book // those with a want under way
-	waiting bool    // somebody may be
-	turn    Peer    // who was given to last
-	gives   bucket
-	strays  []stray
-	counts  Counts
+	needy    []*book // those of which something is known and not held
+	pressing int     // the least urgency of those that came since the needy were last looked at
+	eager    bool    // something changed since the needy were last looked at
+	asked    []*book // those with a want under way
+	waiting  bool    // somebody may be
+	turn     Peer    // who was given to last
+	gives    bucket
+	heads    strays // by authors without rights
+	helds    strays // and acknowledgements by holders without
+	counts   Counts
 
 	out []Action // of this step
 }
@@ -78,7 +84,7 @@ type Replica struct {
 func New(cfg Config) *Replica {
 	return &Replica{
 		cfg: cfg.withDefaults(), clock: time.Second,
-		books: map[ledger.Origin]*book{}, heardOf: map[ledger.KeyID]int{}, peers: map[Peer]*peer{},
+		books: map[ledger.Origin]*book{}, heardOf: map[ledger.KeyID]int{}, tracked: map[series]int{}, peers: map[Peer]*peer{},
 	}
 }
 
@@ -141,10 +147,15 @@ func (r *Replica) start(s Started) {
 // entitle takes new rights and looks at everything anew.
 func (r *Replica) entitle(rights Rights) {
 	r.rights = rights
+	removed := false
 	for _, p := range slices.Clone(r.known) {
 		if a, ok := rights.Authors[p.name]; !ok || a.Removed {
 			r.dropPeer(p)
+			removed = removed || ok
 		}
+	}
+	if removed {
+		r.unheardCharters()
 	}
 	for _, b := range slices.Clone(r.order) {
 		was := b.allowed
@@ -158,7 +169,7 @@ func (r *Replica) entitle(rights Rights) {
 			r.dropBook(b)
 		default:
 			r.release(b)
-			b.newest = ledger.Head{}
+			r.unlearn(b)
 		}
 	}
 	r.eager = true
@@ -190,9 +201,7 @@ func (r *Replica) fire() {
 	r.wake = 0
 	r.fireWants()
 	r.fireLinks()
-	for _, b := range r.order {
-		r.fireBook(b)
-	}
+	r.fireBooks()
 	r.fireCharters()
 }
 

@@ -21,7 +21,7 @@ type Rights struct {
 // or only asks.
 type Author struct {
 	Key     ed25519.PublicKey
-	Kinds   []ledger.LogKind                    // of the ledgers that it may write; none for the hub
+	Kinds   []ledger.LogKind                    // of the ledgers that it may write
 	Charter map[ledger.LogKind]ledger.CharterID // what a ledger's Begin must name
 	// Retired: nothing is taken beyond what reaches Counted first, and of other
 	// incarnations nothing.
@@ -47,6 +47,26 @@ func (r *Rights) author(o ledger.Origin) (Author, bool) {
 		return Author{}, false
 	}
 	return a, true
+}
+
+// hub tells whether somebody is the community's hub now: it writes the census,
+// and reads what gateways report.
+func (r *Rights) hub(name Peer) bool {
+	a, ok := r.Authors[name]
+	return ok && !a.Removed && !a.Retired && slices.Contains(a.Kinds, ledger.CensusLog)
+}
+
+// mayRead tells whether somebody is given a ledger's entries. In the place of the
+// whole community everybody is whom a broker lets in there; a report is for the
+// hub, and for its author, who may have lost its disk.
+func (r *Rights) mayRead(name Peer, o ledger.Origin) bool {
+	switch ScopeOf(o.Kind) {
+	case All:
+		return true
+	case Hub:
+		return name == o.Author || r.hub(name)
+	}
+	return r.member(name)
 }
 
 // member tells whether somebody belongs to the node now: its gateways and

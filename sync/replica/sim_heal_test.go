@@ -79,6 +79,9 @@ func (w *simWorld) quick() {
 		if w.cloned[by.h.id] || by.h.stopped(by.kind) {
 			continue
 		}
+		if w.anyFork() && !slices.Contains(by.h.rights.Authors[by.h.id].Kinds, by.kind) {
+			continue // its steward was convicted before it had its own enrolment back: another has to name it
+		}
 		w.require(by.h.write(by.kind, by.body), "%s cannot write", by.h.name)
 		o := by.h.authors[by.kind].origin()
 		for range 12 { // of a new incarnation all have to ask

@@ -96,17 +96,23 @@ func (b *book) tried(p Peer) {
 // need puts a ledger among those that are asked for.
 func (r *Replica) need(b *book) {
 	r.eager = true
-	if b.newest.Size > b.ahead.Size() && !slices.Contains(r.needy, b) {
+	if b.newest.Size > b.ahead.Size() && !b.needy {
+		b.needy = true
 		r.needy = append(r.needy, b)
+		r.pressing = min(r.pressing, b.urgency())
 	}
 }
 
 // sated takes it from among them.
 func (r *Replica) sated(b *book) {
-	r.needy = slices.DeleteFunc(r.needy, func(x *book) bool { return x == b })
+	if b.needy {
+		b.needy = false
+		r.needy = slices.DeleteFunc(r.needy, func(x *book) bool { return x == b })
+	}
 }
 
-// renew asks again at once: somebody came who may have what is needed.
+// renew asks again at once: somebody came who may have what is needed. A report has
+// nobody else than who was asked.
 func (r *Replica) renew() {
 	r.eager = true
 	for _, b := range r.needy {
@@ -115,7 +121,7 @@ func (r *Replica) renew() {
 		}
 	}
 	for _, b := range slices.Clone(r.asked) { // of somebody of whom only a message was there
-		if !r.isUp(giver{peer: b.want.peer, link: b.want.link}) {
+		if b.scope != Hub && !r.isUp(giver{peer: b.want.peer, link: b.want.link}) {
 			r.release(b)
 		}
 	}
@@ -204,17 +210,18 @@ func (r *Replica) fireWants() {
 
 // ask sends the wants that there is room for, the more urgent first.
 func (r *Replica) ask() {
-	if !r.eager {
+	if !r.eager || r.waitsForMore() {
 		return
 	}
 	r.needy = slices.DeleteFunc(r.needy, func(b *book) bool {
 		enough := !b.takes() || b.newest.Size <= b.ahead.Size()
 		if enough {
 			r.release(b)
+			b.needy = false
 		}
 		return enough
 	})
-	r.eager = false
+	r.eager, r.pressing = false, ranks
 	slices.SortFunc(r.needy, func(a, b *book) int {
 		if a.urgency() == b.urgency() && a.rank == rankOf(ledger.DoorLog) && b.rank == a.rank {
 			if c := cmp.Compare(b.newest.Time, a.newest.Time); c != 0 { // who is inside now
@@ -251,6 +258,23 @@ func (r *Replica) ask() {
 		r.asked = append(r.asked, b)
 		r.do(Send{Link: g.link.id, Scope: b.scope, To: g.peer, Message: Want{Origin: b.origin, From: b.ahead.Size()}})
 	}
+}
+
+// manyNeedy is beyond which they are not put in order for each want that ends.
+const manyNeedy = 512
+
+// waitsForMore tells whether it is early to look for whom to ask what: there is much
+// to be asked, nothing more urgent came, and most wants are still under way.
+func (r *Replica) waitsForMore() bool {
+	if len(r.needy) <= manyNeedy || 4*len(r.asked) <= 3*r.cfg.Wants {
+		return false
+	}
+	for _, b := range r.asked {
+		if b.urgency() > r.pressing {
+			return false
+		}
+	}
+	return true
 }
 
 // urgency orders what is asked for: revocations, then what a steward orders and
@@ -331,7 +355,7 @@ func (r *Replica) choose(b *book) (best giver, ok, busy bool) {
 	// what it announced more often than not.
 	alone := bestScore < 0 && b.rounds > 0 || bestScore >= 0 && !r.isUp(best)
 	if alone && !busy && !b.anyone {
-		for _, p := range r.known {
+		for _, p := range r.holders(b) {
 			for i, at := range p.links {
 				if at.up {
 					consider(giver{peer: p.name, link: r.links[i]})
@@ -341,6 +365,24 @@ func (r *Replica) choose(b *book) (best giver, ok, busy bool) {
 		b.anyone = bestScore >= 0 && r.isUp(best)
 	}
 	return best, bestScore >= 0, busy
+}
+
+// holders are those who may hold a ledger without having said so: of a report it is
+// the hub, and for the hub its author.
+func (r *Replica) holders(b *book) []*peer {
+	if b.scope != Hub {
+		return r.known
+	}
+	if p := r.peers[b.origin.Author]; p != nil {
+		return []*peer{p}
+	}
+	var hubs []*peer
+	for _, p := range r.known {
+		if r.rights.hub(p.name) {
+			hubs = append(hubs, p)
+		}
+	}
+	return hubs
 }
 
 // isUp tells whether a giver's birth was heard.

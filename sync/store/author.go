@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"database/sql"
 	"errors"
@@ -20,7 +21,7 @@ type AuthorConfig struct {
 	Community ledger.CharterID
 	Kind      ledger.LogKind
 	Charter   ledger.CharterID // the chain that the ledger belongs to: the community's or the node's
-	Guard     Guard
+	Guard     Guard            // of a file; a database is its own, see [Dialect]
 	Now       func() time.Time // safe for concurrent use
 	Rand      io.Reader        // salts and incarnations
 }
@@ -63,7 +64,7 @@ func (s *Store) OpenAuthor(cfg AuthorConfig) (*Author, error) {
 		return nil, err
 	}
 	if last != nil {
-		ok, err := cfg.Guard.Allows(last.Checkpoint)
+		ok, err := s.allows(cfg, last.Checkpoint)
 		if err == nil && ok {
 			// What is kept beside this key signed, too.
 			err = s.read.QueryRow("SELECT NOT EXISTS (SELECT 1 FROM partial WHERE ledger = ?)", last.id).Scan(&ok)
@@ -83,7 +84,7 @@ func (s *Store) OpenAuthor(cfg AuthorConfig) (*Author, error) {
 // newest is the author's incarnation of the highest generation among those that
 // belong to the charter; of several, the longest; nil if there is none.
 func newest(q querier, cfg AuthorConfig) (*Info, error) {
-	i, err := scanInfo(q.QueryRow("SELECT "+infoColumns+" FROM ledger WHERE "+ofAuthor+" ORDER BY generation DESC, size DESC, origin LIMIT 1", cfg.args()...).Scan)
+	i, err := scanInfo(q.QueryRow("SELECT "+infoColumns+" FROM ledger l WHERE "+ofAuthor+" ORDER BY generation DESC, size DESC, origin LIMIT 1", cfg.args()...).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -92,7 +93,7 @@ func newest(q querier, cfg AuthorConfig) (*Info, error) {
 
 // incarnations are all of these, the oldest first.
 func incarnations(q querier, cfg AuthorConfig) (all []Info, err error) {
-	rows, err := q.Query("SELECT "+infoColumns+" FROM ledger WHERE "+ofAuthor+" ORDER BY generation, size, origin", cfg.args()...)
+	rows, err := q.Query("SELECT "+infoColumns+" FROM ledger l WHERE "+ofAuthor+" ORDER BY generation, size, origin", cfg.args()...)
 	if err != nil {
 		return nil, err
 	}
@@ -257,21 +258,25 @@ func (a *Author) persist(g *group) error {
 				return err
 			}
 		}
-		w := writer{tx, next.id, next.Origin}
-		if err := w.advance(true, a.info.Size, next.Tree, next.Head, int64(next.Time)); err != nil {
+		w := writer{tx: tx, id: next.id, origin: next.Origin}
+		if err := w.advanceAlone(a.info.Size, a.begin, next.Tree, next.Head, int64(next.Time)); err != nil {
 			return err
 		}
 		if err := g.write(w); err != nil {
 			return err
 		}
+		signed = true
+		if a.store.dialect.Mark != "" {
+			return a.marked(tx)
+		}
 		// The guard moves before the commit: if that fails after all, the next
 		// start begins a new incarnation rather than trusting this one.
-		if err := a.cfg.Guard.Advance(a.signed, next.Checkpoint); err != nil {
-			return err
+		err = a.cfg.Guard.Advance(a.signed, next.Checkpoint)
+		if signed = err == nil; signed {
+			a.signed = next.Checkpoint
 		}
-		a.signed, signed = next.Checkpoint, true
-		return nil
-	})
+		return err
+	}, lineage(next.Origin))
 	if err == nil {
 		next.fresh, next.Seen = next.Time, int64(next.Time)
 		a.stand(next, nil)
@@ -300,8 +305,8 @@ func (a *Author) open(tx txn) (id int64, err error) {
 	if (now == nil) != (then == nil) || now != nil && *now != *then {
 		return 0, ErrOtherAuthor
 	}
-	row, err := newLedger(tx, a.info.Head)
-	return row.id, err
+	err = newLedgers(tx, []ledger.Head{a.info.Head}, func(_ ledger.Origin, made int64) { id = made })
+	return id, err
 }
 
 // settle finds out what became of a commit that failed.
@@ -309,7 +314,7 @@ func (a *Author) settle() error {
 	if a.unsure == nil {
 		return nil
 	}
-	stored, err := a.store.Ledger(a.unsure.Origin)
+	stored, err := a.store.settled(a.unsure.Origin)
 	switch {
 	case errors.Is(err, ErrNoLedger): // a new incarnation's first commit was not persisted
 	case err != nil:
@@ -319,4 +324,47 @@ func (a *Author) settle() error {
 	}
 	a.unsure = nil
 	return nil
+}
+
+// settled reads a ledger as it is when no transaction is under way that writes to
+// it: a server may still commit what nobody waits for any more.
+func (s *Store) settled(o ledger.Origin) (i Info, err error) {
+	if s.dialect.Lock == "" {
+		return s.Ledger(o)
+	}
+	var found error
+	err = s.inTx(func(tx txn) error {
+		i, found = info(tx, o)
+		return cmp.Or(found, errEnough)
+	}, lineage(o))
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return i, err
+}
+
+// errEnough ends a transaction that has read what it wanted to.
+var errEnough = errors.New("enough was read")
+
+// allows reports whether a checkpoint that is held is as far as its author signed.
+func (s *Store) allows(cfg AuthorConfig, c ledger.Checkpoint) (ok bool, err error) {
+	if s.dialect.Marked == "" {
+		return cfg.Guard.Allows(c)
+	}
+	err = s.read.QueryRow(s.dialect.Marked, c.Origin.String()).Scan(&ok)
+	return ok, err
+}
+
+// marked marks a new incarnation in its database, and of one that goes on it checks
+// the mark. It is called under mu.
+func (a *Author) marked(tx txn) error {
+	if a.begin != nil {
+		_, err := tx.values(a.store.dialect.Mark, a.info.Origin.String())
+		return err
+	}
+	var ok bool
+	if err := tx.QueryRow(a.store.dialect.Marked, a.info.Origin.String()).Scan(&ok); err != nil || ok {
+		return err
+	}
+	return fmt.Errorf("%w, or the database was restarted or restored", ErrOtherAuthor)
 }

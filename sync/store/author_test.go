@@ -10,7 +10,9 @@ import (
 	"tombolo/sync/ledger"
 )
 
-func TestAuthorBegins(t *testing.T) {
+func TestAuthorBegins(t *testing.T) { both(t, testAuthorBegins) }
+
+func testAuthorBegins(t *testing.T) {
 	t.Parallel()
 	s, cfg := open(t), testConfig(t)
 	a := author(t, s, cfg)
@@ -37,7 +39,9 @@ func TestAuthorBegins(t *testing.T) {
 }
 
 // Refresh begins a ledger too: a head is wanted, and it covers its Begin.
-func TestRefresh(t *testing.T) {
+func TestRefresh(t *testing.T) { both(t, testRefresh) }
+
+func testRefresh(t *testing.T) {
 	t.Parallel()
 	s, cfg := open(t), testConfig(t)
 	a := author(t, s, cfg)
@@ -53,7 +57,9 @@ func TestRefresh(t *testing.T) {
 	verifies(t, s, a.Head().Origin)
 }
 
-func TestAppendRefuses(t *testing.T) {
+func TestAppendRefuses(t *testing.T) { both(t, testAppendRefuses) }
+
+func testAppendRefuses(t *testing.T) {
 	t.Parallel()
 	s, a := filled(t, 3)
 	before := a.Head()
@@ -234,7 +240,9 @@ func truncate(t *testing.T, file string) {
 }
 
 // A steward's key may serve two nodes; neither continues the other's ledger.
-func TestAuthorOfTwoCharters(t *testing.T) {
+func TestAuthorOfTwoCharters(t *testing.T) { both(t, testAuthorOfTwoCharters) }
+
+func testAuthorOfTwoCharters(t *testing.T) {
 	t.Parallel()
 	s, cfg := open(t), testConfig(t)
 	cfg.Kind = ledger.NodeLog

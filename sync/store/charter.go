@@ -83,7 +83,8 @@ func (s *Store) AddCharter(signed ledger.SignedCharter) (id ledger.CharterID, ad
 	if err != nil {
 		return id, false, err
 	}
-	err = inTx(s.write, func(tx *sql.Tx) error {
+	err = s.inTx(func(tx txn) error {
+		id, added = ledger.CharterID{}, false
 		chain, err := chainFor(tx, c, signed)
 		if err != nil {
 			return err
@@ -110,15 +111,15 @@ func (s *Store) AddCharter(signed ledger.SignedCharter) (id ledger.CharterID, ad
 			return err
 		}
 		id, added = chain.ID(), true
-		_, err = tx.Exec("INSERT INTO charter VALUES (?, ?, ?)", id[:], c.Version, signed.Marshal())
+		_, err = tx.values("INSERT INTO charter VALUES (?, ?, ?)", id[:], int64(c.Version), signed.Marshal())
 		return err
-	})
+	}, charterLineage)
 	return id, added, err
 }
 
 // chainFor finds the chain that a charter belongs to: the one whose version
 // before it is the one it names.
-func chainFor(tx *sql.Tx, c ledger.Charter, signed ledger.SignedCharter) (ledger.Charters, error) {
+func chainFor(tx txn, c ledger.Charter, signed ledger.SignedCharter) (ledger.Charters, error) {
 	if c.Version == 1 {
 		first, err := ledger.CheckCharter(ledger.Charters{}, signed)
 		if err != nil {

@@ -30,7 +30,9 @@ func signCharter(t *testing.T, c ledger.Charter, keys ...string) ledger.SignedCh
 	return s
 }
 
-func TestCharters(t *testing.T) {
+func TestCharters(t *testing.T) { both(t, testCharters) }
+
+func testCharters(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	var ids []ledger.CharterID

@@ -13,7 +13,9 @@ import (
 )
 
 // A commit that fails stored nothing, and the author goes on when the disk does.
-func TestCommitNotPersisted(t *testing.T) {
+func TestCommitNotPersisted(t *testing.T) { both(t, testCommitNotPersisted) }
+
+func testCommitNotPersisted(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int64{0, 5} { // the first commit of an incarnation, or a later one
 		s, cfg := open(t), testConfig(t)
@@ -44,7 +46,9 @@ func TestCommitNotPersisted(t *testing.T) {
 
 // A commit that is reported as failed and was persisted is a success: the
 // record stands there once.
-func TestCommitPersisted(t *testing.T) {
+func TestCommitPersisted(t *testing.T) { both(t, testCommitPersisted) }
+
+func testCommitPersisted(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int64{0, 5} {
 		s, cfg := open(t), testConfig(t)
@@ -71,7 +75,9 @@ func TestCommitPersisted(t *testing.T) {
 }
 
 // And when not even that can be read, the author finds out before it signs again.
-func TestCommitUncertain(t *testing.T) {
+func TestCommitUncertain(t *testing.T) { both(t, testCommitUncertain) }
+
+func testCommitUncertain(t *testing.T) {
 	t.Parallel()
 	for _, form := range []int32{notPersisted, persisted} {
 		for _, size := range []int64{0, 5} {

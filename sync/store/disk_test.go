@@ -142,7 +142,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	defer undo()
 	s := newStore(path)
 	defer s.Close()
-	if err := Migrate(s.write, schemaVersion, schema1, schema2); err != nil {
+	if err := Migrate(s.write, schemaVersion, schema1, schema2, schema3); err != nil {
 		t.Fatal(err)
 	}
 	if s.Trouble() == nil {

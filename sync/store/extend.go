@@ -22,25 +22,26 @@ import (
 // fault and not the giver's, and only a later head can amend it.
 func (s *Store) Extend(seen int64, xs ...ledger.Extension) ([]Ingested, error) {
 	all := make([]Ingested, len(xs))
+	lineages := make([]string, len(xs))
+	for i, x := range xs {
+		lineages[i] = lineage(x.Head().Origin)
+	}
 	at := 0
 	err := s.inTx(func(tx txn) (err error) {
-		var t *taker
+		heads := make([]ledger.Head, len(xs))
+		for i, x := range xs {
+			at, heads[i] = i, x.Head()
+			if heads[i].Size == 0 {
+				return fmt.Errorf("%v: %w", heads[i].Origin, ledger.ErrBegin)
+			}
+		}
+		takers, err := newTakers(tx, heads)
+		if err != nil {
+			return err
+		}
 		for i, x := range xs {
 			at = i
-			head := x.Head()
-			if head.Size == 0 {
-				return fmt.Errorf("%v: %w", head.Origin, ledger.ErrBegin)
-			}
-			if t == nil || t.origin != head.Origin {
-				if t != nil {
-					if err := t.save(); err != nil {
-						return err
-					}
-				}
-				if t, err = newTaker(tx, head); err != nil {
-					return err
-				}
-			}
+			head, t := heads[i], takers[heads[i].Origin]
 			if err := t.take(x.Run); err != nil {
 				return err
 			}
@@ -51,11 +52,13 @@ func (s *Store) Extend(seen int64, xs ...ledger.Extension) ([]Ingested, error) {
 				}
 			}
 		}
-		if t == nil {
-			return nil
+		for at = range xs {
+			if err := takers[heads[at].Origin].save(); err != nil {
+				return err
+			}
 		}
-		return t.save()
-	})
+		return nil
+	}, lineages...)
 	if err == nil {
 		return all, nil
 	}
@@ -74,7 +77,7 @@ func (s *Store) Extend(seen int64, xs ...ledger.Extension) ([]Ingested, error) {
 // nothing.
 func (s *Store) Edge(o ledger.Origin) (ledger.Tree, error) {
 	var b []byte
-	err := s.read.QueryRow("SELECT ifnull((SELECT p.tree FROM partial p WHERE p.ledger = l.id), l.tree) FROM ledger l WHERE l.origin = ?", o.String()).Scan(&b)
+	err := s.read.QueryRow("SELECT coalesce((SELECT p.tree FROM partial p WHERE p.ledger = l.id), l.tree) FROM ledger l WHERE l.origin = ?", o.String()).Scan(&b)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && len(b) == 0 {
 		return ledger.Tree{}, fmt.Errorf("%w: %v", ErrNoLedger, o)
 	}
@@ -123,7 +126,7 @@ func (s *Store) Partials() (all []Partial, err error) {
 
 // Forget lets go of what is kept beside of a ledger.
 func (s *Store) Forget(o ledger.Origin) error {
-	return s.inTx(func(tx txn) error { return forgetBeside(tx, o) })
+	return s.inTx(func(tx txn) error { return forgetBeside(tx, o) }, lineage(o))
 }
 
 func forgetBeside(tx txn, o ledger.Origin) error {
@@ -135,13 +138,16 @@ func forgetBeside(tx txn, o ledger.Origin) error {
 		return err
 	}
 	for _, query := range []string{
-		"DELETE FROM entry WHERE ledger = ?1 AND idx >= ?2",
-		"DELETE FROM node WHERE ledger = ?1 AND (n + 1) << level > ?2",
-		"DELETE FROM due WHERE ledger = ?1 AND idx >= ?2",
-		"DELETE FROM partial WHERE ledger = ?1 AND ?2 >= 0",
-		"DELETE FROM ledger WHERE id = ?1 AND size = 0 AND ?2 = 0",
+		"DELETE FROM entry WHERE ledger = ? AND idx >= ?",
+		"DELETE FROM node WHERE ledger = ? AND ((n + 1) << level) > ?",
+		"DELETE FROM due WHERE ledger = ? AND idx >= ?",
 	} {
 		if _, err := tx.values(query, id, size); err != nil {
+			return err
+		}
+	}
+	for _, query := range []string{"DELETE FROM partial WHERE ledger = ?", "DELETE FROM ledger WHERE id = ? AND size = 0"} {
+		if _, err := tx.values(query, id); err != nil {
 			return err
 		}
 	}

@@ -9,7 +9,9 @@ import (
 
 // A ledger that lacks a body which nothing covers is not taken, and what came of it
 // is forgotten: somebody else has the body.
-func TestExtendWithheld(t *testing.T) {
+func TestExtendWithheld(t *testing.T) { both(t, testExtendWithheld) }
+
+func testExtendWithheld(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []ledger.LogKind{ledger.NodeLog, ledger.CommunityLog, ledger.DirectoryLog, ledger.DoorLog} {
 		from := open(t)
@@ -91,7 +93,9 @@ func TestExtendWithheld(t *testing.T) {
 }
 
 // A first run of missing bodies may grow from one head to the next.
-func TestExtendExpiredGoesOn(t *testing.T) {
+func TestExtendExpiredGoesOn(t *testing.T) { both(t, testExtendExpiredGoesOn) }
+
+func testExtendExpiredGoesOn(t *testing.T) {
 	t.Parallel()
 	from, a := filled(t, 30)
 	i := held(t, from, a.Head().Origin)
@@ -123,7 +127,9 @@ func TestExtendExpiredGoesOn(t *testing.T) {
 
 // A drop that is recorded in what is kept beside touches nothing that is seen until
 // its record is.
-func TestExtendDropsWhenWhole(t *testing.T) {
+func TestExtendDropsWhenWhole(t *testing.T) { both(t, testExtendDropsWhenWhole) }
+
+func testExtendDropsWhenWhole(t *testing.T) {
 	t.Parallel()
 	from, a := filled(t, 300)
 	o, to := a.Head().Origin, open(t)

@@ -26,7 +26,7 @@ func extendUntilKilled(dir string) error {
 	if err != nil {
 		return err
 	}
-	to, err := Open(filepath.Join(dir, "to.db"))
+	to, err := openPlace(os.Getenv(killedPlace))
 	if err != nil {
 		return err
 	}
@@ -60,13 +60,15 @@ func extendUntilKilled(dir string) error {
 
 // Killed at any moment, whoever takes a ledger in goes on from at least as far as it
 // told, and shows it when it is whole.
-func TestKillExtend(t *testing.T) {
+func TestKillExtend(t *testing.T) { both(t, testKillExtend) }
+
+func testKillExtend(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir, place := t.TempDir(), place(t)
 	from := openAt(t, filepath.Join(dir, "from.db"))
 	const size = 3000
 	a := author(t, from, testConfig(t))
@@ -75,7 +77,7 @@ func TestKillExtend(t *testing.T) {
 	told := 0
 	for run := 1; told < size; run++ {
 		cmd := exec.Command(self)
-		cmd.Env = append(os.Environ(), killedTaker+"="+dir)
+		cmd.Env = append(os.Environ(), killedTaker+"="+dir, killedPlace+"="+place)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -97,7 +99,7 @@ func TestKillExtend(t *testing.T) {
 		if told <= before {
 			t.Fatalf("run %d: it did not go on from %d", run, before)
 		}
-		to := openAt(t, filepath.Join(dir, "to.db"))
+		to := openAt(t, place)
 		edge := edgeOf(t, to, o).Size()
 		if edge < int64(told) {
 			t.Fatalf("run %d: %d entries are there, %d were told", run, edge, told)
@@ -115,7 +117,9 @@ func TestKillExtend(t *testing.T) {
 
 // Stretches come in while the journal commits, another process imports and somebody
 // reads.
-func TestExtendBesideOthers(t *testing.T) {
+func TestExtendBesideOthers(t *testing.T) { both(t, testExtendBesideOthers) }
+
+func testExtendBesideOthers(t *testing.T) {
 	t.Parallel()
 	from, theirs := filled(t, 3000)
 	stick, imported := filled(t, 600)
@@ -137,7 +141,7 @@ func TestExtendBesideOthers(t *testing.T) {
 		}
 	})
 	writers.Go(func() {
-		other, err := Open(to.Path())
+		other, err := openPlace(placeOf(to))
 		if err != nil {
 			t.Error(err)
 			return

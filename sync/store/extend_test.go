@@ -112,7 +112,9 @@ func invisible(tb testing.TB, s *Store, o ledger.Origin, size, edge int64) {
 	verifies(tb, s, o)
 }
 
-func TestExtend(t *testing.T) {
+func TestExtend(t *testing.T) { both(t, testExtend) }
+
+func testExtend(t *testing.T) {
 	t.Parallel()
 	from, a := filled(t, 1300)
 	o, to := a.Head().Origin, open(t)
@@ -174,7 +176,9 @@ func TestExtend(t *testing.T) {
 
 // Stretches, files, crashes and forgetting in any order end in the one ledger, and
 // at no time is anything seen that is not a ledger.
-func TestExtendAnyOrder(t *testing.T) {
+func TestExtendAnyOrder(t *testing.T) { both(t, testExtendAnyOrder) }
+
+func testExtendAnyOrder(t *testing.T) {
 	t.Parallel()
 	from, a := filled(t, 900)
 	o := a.Head().Origin
@@ -226,7 +230,7 @@ func TestExtendAnyOrder(t *testing.T) {
 				}
 				edge = edgeOf(t, to, o)
 			case n == 7:
-				path := to.Path()
+				path := placeOf(to)
 				to.Close()
 				to = openAt(t, path)
 			case n == 8 && r.IntN(3) == 0:
@@ -268,7 +272,9 @@ func TestExtendAnyOrder(t *testing.T) {
 
 // What does not begin at the stored edge is refused, and so is all that came with
 // it.
-func TestExtendGap(t *testing.T) {
+func TestExtendGap(t *testing.T) { both(t, testExtendGap) }
+
+func testExtendGap(t *testing.T) {
 	t.Parallel()
 	from, a := filled(t, 700)
 	o, to := a.Head().Origin, open(t)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/mattn/go-sqlite3"
+	"pgregory.net/rapid"
 )
 
 // faults makes a store's disk fail: it stands between database/sql and SQLite.
@@ -18,6 +19,20 @@ type faults struct {
 	reads  atomic.Bool  // reads fail
 	during func()       // called within each commit; nil for nothing
 }
+
+// few makes a property's runs fewer, where each takes long; one that failed runs on
+// for as long as it is being made smaller.
+type few struct {
+	runs, most int
+	failed     bool
+}
+
+func (f *few) over() bool {
+	f.runs++
+	return f.runs > f.most && !f.failed
+}
+
+func (f *few) end(rt *rapid.T) { f.failed = f.failed || rt.Failed() }
 
 // The forms in which a commit fails.
 const (
@@ -37,6 +52,15 @@ var (
 func fail(tb testing.TB, s *Store) *faults {
 	tb.Helper()
 	f := new(faults)
+	if s.disk == nil {
+		if err := s.Close(); err != nil {
+			tb.Fatal(err)
+		}
+		s.dialect.Connector = faultyDatabase{s.dialect.Connector, f}
+		again := OpenDialect(s.dialect)
+		s.read, s.write = again.read, again.write
+		return f
+	}
 	for _, db := range []**sql.DB{&s.read, &s.write} {
 		if err := (*db).Close(); err != nil {
 			tb.Fatal(err)
@@ -78,6 +102,48 @@ func (c faultyConn) QueryContext(ctx context.Context, query string, args []drive
 		return nil, errReading
 	}
 	return c.SQLiteConn.QueryContext(ctx, query, args)
+}
+
+// faultyDatabase does to a database's connections what connector does to a file's.
+type faultyDatabase struct {
+	driver.Connector
+	*faults
+}
+
+func (c faultyDatabase) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return faultySession{conn.(session), c.faults}, nil
+}
+
+// session is what a database's connection can do.
+type session interface {
+	driver.Conn
+	driver.QueryerContext
+	driver.NamedValueChecker
+	driver.SessionResetter
+	driver.Validator
+	directConn
+	inserter
+}
+
+type faultySession struct {
+	session
+	*faults
+}
+
+func (c faultySession) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	tx, err := c.session.BeginTx(ctx, opts)
+	return faultyTx{tx, c.faults}, err
+}
+
+func (c faultySession) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.reads.Load() {
+		return nil, errReading
+	}
+	return c.session.QueryContext(ctx, query, args)
 }
 
 type faultyTx struct {

@@ -61,7 +61,9 @@ func rival(t *testing.T, from *Store, a *Author, parting, size int64) *Store {
 	return s
 }
 
-func TestForks(t *testing.T) {
+func TestForks(t *testing.T) { both(t, testForks) }
+
+func testForks(t *testing.T) {
 	t.Parallel()
 	from, a := filled(t, 700)
 	o := a.Head().Origin

@@ -13,8 +13,10 @@ func (s *Store) AddFork(f ledger.Fork, seen int64) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.write.Exec("INSERT OR IGNORE INTO fork VALUES (?, ?, ?)", a.Origin.String(), f.Marshal(), seen)
-	return err
+	return s.inTx(func(tx txn) error {
+		_, err := tx.values("INSERT INTO fork VALUES (?, ?, ?) ON CONFLICT DO NOTHING", a.Origin.String(), f.Marshal(), seen)
+		return err
+	})
 }
 
 // Forks lists the evidence that is kept, by origin.

@@ -27,7 +27,7 @@ func (s *Store) AddHeld(peer ledger.KeyID, h ledger.Head, seen int64) error {
 				continue
 			}
 			_, err := tx.values(`INSERT INTO held VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-				ON CONFLICT DO UPDATE SET size = ?4, time = ?5, seen = ?6, note = ?7 WHERE (size, time) < (?4, ?5)`,
+				ON CONFLICT (origin, peer, role) DO UPDATE SET size = ?4, time = ?5, seen = ?6, note = ?7 WHERE (held.size, held.time) < (?4, ?5)`,
 				h.Origin.String(), peer[:], string(c.Role), h.Size, int64(min(c.Time, math.MaxInt64)), seen, h.Note)
 			if err != nil {
 				return err

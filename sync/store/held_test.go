@@ -6,7 +6,9 @@ import (
 	"tombolo/sync/ledger"
 )
 
-func TestHeld(t *testing.T) {
+func TestHeld(t *testing.T) { both(t, testHeld) }
+
+func testHeld(t *testing.T) {
 	t.Parallel()
 	s, a := filled(t, 20)
 	i := held(t, s, a.Head().Origin)

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"iter"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,19 +38,70 @@ type clock struct{ n atomic.Int64 }
 
 func (c *clock) Now() time.Time { return time.Unix(testTime+c.n.Add(1), 0) }
 
-func open(tb testing.TB) *Store {
-	tb.Helper()
-	return openAt(tb, filepath.Join(tb.TempDir(), "ledgers.db"))
+// Databases is PostgreSQL: package store itself cannot import what imports it, see
+// postgres_test.go.
+var Databases struct {
+	URL  func(testing.TB) string // of a fresh database
+	Open func(url string) (*Store, error)
+	Stop func()
 }
 
-func openAt(tb testing.TB, path string) *Store {
+const onPostgres = "postgres"
+
+// both runs a test on a file and on a database; open tells by the test's name which.
+func both(t *testing.T, f func(*testing.T)) {
+	t.Run("sqlite", f)
+	t.Run(onPostgres, f)
+}
+
+func isPostgres(tb testing.TB) bool {
+	return slices.Contains(strings.Split(tb.Name(), "/"), onPostgres)
+}
+
+func open(tb testing.TB) *Store {
 	tb.Helper()
-	s, err := Open(path)
+	return openAt(tb, place(tb))
+}
+
+// place is where a fresh store will be: a path or a URL.
+func place(tb testing.TB) string {
+	tb.Helper()
+	if isPostgres(tb) {
+		return Databases.URL(tb)
+	}
+	return filepath.Join(tb.TempDir(), "ledgers.db")
+}
+
+// openAt opens what is at a place.
+func openAt(tb testing.TB, place string) *Store {
+	tb.Helper()
+	s, err := openPlace(place)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { s.Close() })
 	return s
+}
+
+func openPlace(place string) (*Store, error) {
+	if !strings.HasPrefix(place, "postgres:") {
+		return Open(place)
+	}
+	s, err := Databases.Open(place)
+	if err == nil {
+		places.Store(s, place)
+	}
+	return s, err
+}
+
+var places sync.Map // URLs of stores on PostgreSQL
+
+// placeOf is where a store is.
+func placeOf(s *Store) string {
+	if url, ok := places.Load(s); ok {
+		return url.(string)
+	}
+	return s.Path()
 }
 
 var salts atomic.Uint64 // tells the random sources of a run apart
@@ -146,7 +200,7 @@ func give(tb testing.TB, from, to *Store, o ledger.Origin) (Ingested, error) {
 func backup(tb testing.TB, s *Store) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "backup.db")
-	if _, err := s.write.Exec("VACUUM INTO ?", path); err != nil {
+	if err := s.Backup(tb.Context(), path); err != nil {
 		tb.Fatal(err)
 	}
 	return path
@@ -173,18 +227,50 @@ func chunks(tb testing.TB, s *Store, i Info) (all []ledger.Chunk) {
 	return all
 }
 
-// change changes the file behind the store's back.
-func change(tb testing.TB, s *Store, query string, args ...any) {
+// behind is a connection behind the store's back.
+func behind(tb testing.TB, s *Store) *sql.DB {
 	tb.Helper()
-	db, err := Database(s.Path(), 1)
+	other, err := openPlace(placeOf(s))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	_, err = db.Exec(query, args...)
-	if err := errors.Join(err, db.Close()); err != nil {
+	tb.Cleanup(func() { other.Close() })
+	return other.write
+}
+
+// change changes the file behind the store's back.
+func change(tb testing.TB, s *Store, query string, args ...any) {
+	tb.Helper()
+	var other *Store
+	var err error
+	if s.disk == nil {
+		other, err = openPlace(placeOf(s))
+	} else {
+		other = newStore(s.Path()) // of whatever version it says it is
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	err = other.inTx(func(tx txn) error {
+		_, err := tx.Exec(query, args...)
+		return err
+	})
+	if err := errors.Join(err, other.Close()); err != nil {
 		tb.Fatal(err)
 	}
 }
+
+// nextBoot makes a database forget its authors, as a new start does. A file's guard
+// has its own.
+func nextBoot(tb testing.TB, s *Store) {
+	tb.Helper()
+	if isPostgres(tb) {
+		change(tb, s, "UPDATE guard SET era = era")
+	}
+}
+
+// zeros is a literal of 32 bytes.
+var zeros = "x'" + strings.Repeat("00", 32) + "'"
 
 func refusedAt(tb testing.TB, err error, first, last int64, is error) {
 	tb.Helper()

@@ -56,7 +56,11 @@ func (s *Store) ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 	if head.Size == 0 {
 		return in, fmt.Errorf("%v: %w", head.Origin, ledger.ErrBegin)
 	}
+	begun := false
 	err := s.inTx(func(tx txn) error {
+		if begun {
+			return errors.New("the database undid what it had taken in of a ledger; give it again")
+		}
 		if anew {
 			if err := forget(tx, head.Origin); err != nil {
 				return err
@@ -77,6 +81,7 @@ func (s *Store) ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 			}
 		}
 		t.tree, t.missing = held.Tree, 0
+		begun = true // they may come only once
 		for c, err := range chunks {
 			if err != nil {
 				return err
@@ -103,7 +108,7 @@ func (s *Store) ingest(head ledger.Head, seen int64, chunks iter.Seq2[ledger.Chu
 			in.Fresh, err = t.whole(head, seen)
 		}
 		return err
-	})
+	}, lineage(head.Origin))
 	if err != nil {
 		return Ingested{Origin: head.Origin}, err
 	}

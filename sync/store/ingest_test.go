@@ -10,7 +10,9 @@ import (
 	"tombolo/sync/ledger"
 )
 
-func TestIngestInPieces(t *testing.T) {
+func TestIngestInPieces(t *testing.T) { both(t, testIngestInPieces) }
+
+func testIngestInPieces(t *testing.T) {
 	t.Parallel()
 	from, a := filled(t, 600)
 	o := a.Head().Origin
@@ -105,7 +107,9 @@ func leaves(s *Store, o ledger.Origin) func(func([]byte) bool) {
 
 // A heartbeat's word counts when it comes, and a replay of it is no news: the
 // time at which a head was first seen stays.
-func TestIngestHeartbeat(t *testing.T) {
+func TestIngestHeartbeat(t *testing.T) { both(t, testIngestHeartbeat) }
+
+func testIngestHeartbeat(t *testing.T) {
 	t.Parallel()
 	from, a := filled(t, 3)
 	o, to := a.Head().Origin, open(t)
@@ -140,7 +144,9 @@ func TestIngestHeartbeat(t *testing.T) {
 	}
 }
 
-func TestIngestRefuses(t *testing.T) {
+func TestIngestRefuses(t *testing.T) { both(t, testIngestRefuses) }
+
+func testIngestRefuses(t *testing.T) {
 	t.Parallel()
 	s, origin := tampered(t) // 600 entries, 100 to 120 dropped by 599
 	i := held(t, s, origin)
@@ -194,7 +200,9 @@ func TestIngestRefuses(t *testing.T) {
 }
 
 // What an author has no business to write is not taken in, however well signed.
-func TestIngestChecksBodies(t *testing.T) {
+func TestIngestChecksBodies(t *testing.T) { both(t, testIngestChecksBodies) }
+
+func testIngestChecksBodies(t *testing.T) {
 	t.Parallel()
 	begin, err := ledger.MarshalBody(&ledger.Begin{Charter: testNode})
 	if err != nil {
@@ -248,7 +256,9 @@ func TestIngestChecksBodies(t *testing.T) {
 	}
 }
 
-func TestIngestAppliesDrops(t *testing.T) {
+func TestIngestAppliesDrops(t *testing.T) { both(t, testIngestAppliesDrops) }
+
+func testIngestAppliesDrops(t *testing.T) {
 	t.Parallel()
 	from, a := filled(t, 400)
 	o, to := a.Head().Origin, open(t)
@@ -282,7 +292,9 @@ func TestIngestAppliesDrops(t *testing.T) {
 }
 
 // A ledger of 100,000 entries goes from one store to another in bounded memory.
-func TestIngestLarge(t *testing.T) {
+func TestIngestLarge(t *testing.T) { both(t, testIngestLarge) }
+
+func testIngestLarge(t *testing.T) {
 	t.Parallel()
 	const size = 100_000
 	start := time.Now()
@@ -322,7 +334,9 @@ func TestIngestLarge(t *testing.T) {
 
 // TestIngestFromTheFuture: a head that a wrong clock dated to a time to come
 // neither silences its author afterwards nor makes itself news again.
-func TestIngestFromTheFuture(t *testing.T) {
+func TestIngestFromTheFuture(t *testing.T) { both(t, testIngestFromTheFuture) }
+
+func testIngestFromTheFuture(t *testing.T) {
 	t.Parallel()
 	from, a := filled(t, 3)
 	o, to := a.Head().Origin, open(t)

@@ -109,7 +109,9 @@ func recordAll(t *testing.T, j journal, from, to int) {
 	}
 }
 
-func TestJournalGroups(t *testing.T) {
+func TestJournalGroups(t *testing.T) { both(t, testJournalGroups) }
+
+func testJournalGroups(t *testing.T) {
 	bubble(t, JournalConfig{Delay: 50 * time.Millisecond, Queue: 1 << 16}, func(t *testing.T, j journal) {
 		// What comes within the delay is committed at its end, under one head.
 		recordAll(t, j, 1, 10)
@@ -134,7 +136,9 @@ func TestJournalGroups(t *testing.T) {
 	})
 }
 
-func TestRecordFirst(t *testing.T) {
+func TestRecordFirst(t *testing.T) { both(t, testRecordFirst) }
+
+func testRecordFirst(t *testing.T) {
 	bubble(t, JournalConfig{Delay: time.Hour, Queue: 100}, func(t *testing.T, j journal) {
 		recordAll(t, j, 1, 3)
 		synctest.Wait() // Run is waiting for company now
@@ -165,7 +169,9 @@ func TestRecordFirst(t *testing.T) {
 
 // Whoever gives up waiting takes the record back: the log never says that a
 // door opened which did not.
-func TestRecordFirstWithdrawn(t *testing.T) {
+func TestRecordFirstWithdrawn(t *testing.T) { both(t, testRecordFirstWithdrawn) }
+
+func testRecordFirstWithdrawn(t *testing.T) {
 	bubble(t, JournalConfig{Delay: time.Second, Queue: 100}, func(t *testing.T, j journal) {
 		j.disk.commit.Store(notPersisted)
 		recordAll(t, j, 1, 2)
@@ -188,7 +194,9 @@ func TestRecordFirstWithdrawn(t *testing.T) {
 
 // While the disk fails the queue fills, what does not fit is counted, and when
 // it works again everything is there and the log says what is not.
-func TestJournalFailingDisk(t *testing.T) {
+func TestJournalFailingDisk(t *testing.T) { both(t, testJournalFailingDisk) }
+
+func testJournalFailingDisk(t *testing.T) {
 	bubble(t, JournalConfig{Delay: 50 * time.Millisecond, Queue: 10}, func(t *testing.T, j journal) {
 		j.disk.commit.Store(notPersisted)
 		recordAll(t, j, 1, 10)
@@ -228,7 +236,9 @@ func TestJournalFailingDisk(t *testing.T) {
 }
 
 // A commit that is persisted and reported as failed writes no record twice.
-func TestJournalPersistedButFailed(t *testing.T) {
+func TestJournalPersistedButFailed(t *testing.T) { both(t, testJournalPersistedButFailed) }
+
+func testJournalPersistedButFailed(t *testing.T) {
 	bubble(t, JournalConfig{Delay: 50 * time.Millisecond, Queue: 100}, func(t *testing.T, j journal) {
 		j.disk.commit.Store(persisted)
 		recordAll(t, j, 1, 5)
@@ -244,7 +254,9 @@ func TestJournalPersistedButFailed(t *testing.T) {
 
 // A record that no ledger could take is refused at once, and those behind it
 // are committed.
-func TestJournalRefuses(t *testing.T) {
+func TestJournalRefuses(t *testing.T) { both(t, testJournalRefuses) }
+
+func testJournalRefuses(t *testing.T) {
 	bubble(t, JournalConfig{Delay: 50 * time.Millisecond, Queue: 100}, func(t *testing.T, j journal) {
 		for _, c := range []struct {
 			body ledger.Body
@@ -273,7 +285,9 @@ func TestJournalRefuses(t *testing.T) {
 
 // What is queued when the context ends is committed before Run returns, and an
 // error of that last commit is returned.
-func TestJournalEnds(t *testing.T) {
+func TestJournalEnds(t *testing.T) { both(t, testJournalEnds) }
+
+func testJournalEnds(t *testing.T) {
 	bubble(t, JournalConfig{Delay: time.Hour, Queue: 100}, func(t *testing.T, j journal) {
 		recordAll(t, j, 1, 7)
 		if err := j.stop(); err != nil {
@@ -285,7 +299,9 @@ func TestJournalEnds(t *testing.T) {
 	})
 }
 
-func TestJournalEndsOnFailingDisk(t *testing.T) {
+func TestJournalEndsOnFailingDisk(t *testing.T) { both(t, testJournalEndsOnFailingDisk) }
+
+func testJournalEndsOnFailingDisk(t *testing.T) {
 	bubble(t, JournalConfig{Delay: time.Hour, Queue: 100}, func(t *testing.T, j journal) {
 		j.disk.commit.Store(notPersisted)
 		recordAll(t, j, 1, 7)
@@ -305,7 +321,9 @@ func TestJournalEndsOnFailingDisk(t *testing.T) {
 
 // Many goroutines: each one's records stand in its own order, and every
 // RecordFirst is durable when it returns.
-func TestJournalRace(t *testing.T) {
+func TestJournalRace(t *testing.T) { both(t, testJournalRace) }
+
+func testJournalRace(t *testing.T) {
 	t.Parallel()
 	j := newJournal(t, JournalConfig{Delay: time.Millisecond, Queue: 1 << 16})
 	var wg sync.WaitGroup

@@ -18,6 +18,9 @@ import (
 // killedWriter names the folder to the process that TestKill kills.
 const killedWriter = "TOMBOLO_TEST_KILLED_WRITER"
 
+// killedPlace names the store to it.
+const killedPlace = "TOMBOLO_TEST_PLACE"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killedWriter); dir != "" {
 		if err := writeUntilKilled(dir); err != nil {
@@ -38,7 +41,9 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	Databases.Stop()
+	os.Exit(code)
 }
 
 func killedConfig(dir string) AuthorConfig {
@@ -51,7 +56,7 @@ func killedConfig(dir string) AuthorConfig {
 // writeUntilKilled records as fast as it can and prints how many passages are
 // durable.
 func writeUntilKilled(dir string) error {
-	s, err := Open(filepath.Join(dir, "ledgers.db"))
+	s, err := openPlace(os.Getenv(killedPlace))
 	if err != nil {
 		return err
 	}
@@ -76,17 +81,19 @@ func writeUntilKilled(dir string) error {
 
 // Killed at any moment: what was acknowledged is there, the ledger verifies, and
 // the next start continues it or begins a new one, never a second history.
-func TestKill(t *testing.T) {
+func TestKill(t *testing.T) { both(t, testKill) }
+
+func testKill(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir, place := t.TempDir(), place(t)
 	seen := history{}
 	for run := range 8 {
 		cmd := exec.Command(self)
-		cmd.Env = append(os.Environ(), killedWriter+"="+dir)
+		cmd.Env = append(os.Environ(), killedWriter+"="+dir, killedPlace+"="+place)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -106,7 +113,7 @@ func TestKill(t *testing.T) {
 			}
 		}
 		cmd.Wait()
-		s := openAt(t, filepath.Join(dir, "ledgers.db"))
+		s := openAt(t, place)
 		last, err := newest(s.read, killedConfig(dir))
 		if err != nil || last == nil {
 			t.Fatal(last, err)

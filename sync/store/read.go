@@ -27,7 +27,7 @@ type Info struct {
 // was taken in, a heartbeat's included, in Unix seconds.
 func (i Info) Fresh() uint64 { return i.fresh }
 
-const infoColumns = "id, origin, author, charter, generation, tree, note, fresh, seen"
+const infoColumns = "id, origin, author, charter, generation, l.tree, note, fresh, seen"
 
 func scanInfo(scan func(...any) error) (i Info, err error) {
 	var origin string
@@ -58,7 +58,7 @@ func scanInfo(scan func(...any) error) (i Info, err error) {
 // Ledgers lists every ledger that can be read, by origin. The error names those
 // that cannot, each of which is ErrDamaged.
 func (s *Store) Ledgers() (all []Info, err error) {
-	rows, err := s.read.Query("SELECT " + infoColumns + " FROM ledger WHERE size > 0 ORDER BY origin")
+	rows, err := s.read.Query("SELECT " + infoColumns + " FROM ledger l WHERE size > 0 ORDER BY origin")
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (s *Store) Ledgers() (all []Info, err error) {
 func (s *Store) Ledger(o ledger.Origin) (Info, error) { return info(s.read, o) }
 
 func info(q querier, o ledger.Origin) (Info, error) {
-	i, err := scanInfo(q.QueryRow("SELECT "+infoColumns+" FROM ledger WHERE origin = ? AND size > 0", o.String()).Scan)
+	i, err := scanInfo(q.QueryRow("SELECT "+infoColumns+" FROM ledger l WHERE origin = ? AND size > 0", o.String()).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("%w: %v", ErrNoLedger, o)
 	}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,7 +93,12 @@ func (w *isle) adds(n int, k *passport.SoftKey) ledger.Body {
 
 func (w *isle) open(t *testing.T) *store.Store {
 	t.Helper()
-	s := must(store.Open(filepath.Join(t.TempDir(), "ledgers.db")))
+	var s *store.Store
+	if strings.HasSuffix(t.Name(), "/postgres") {
+		s = must(store.Databases.Open(store.Databases.URL(t)))
+	} else {
+		s = must(store.Open(filepath.Join(t.TempDir(), "ledgers.db")))
+	}
 	t.Cleanup(func() { s.Close() })
 	for _, c := range w.charters {
 		if _, _, err := s.AddCharter(c); err != nil {
@@ -191,6 +197,11 @@ func carry(t *testing.T, from, to *store.Store) {
 }
 
 func TestReducedProjectsTheSame(t *testing.T) {
+	t.Run("sqlite", testReducedProjectsTheSame)
+	t.Run("postgres", testReducedProjectsTheSame)
+}
+
+func testReducedProjectsTheSame(t *testing.T) {
 	t.Parallel()
 	w := newIsle(t)
 	went := int64(0)

@@ -65,13 +65,13 @@ func (s *Store) old(i Info, from int64, before, now time.Time) (first, last, cou
 	if from >= i.Size {
 		return 0, 0, 0, nil
 	}
-	rows, err := s.read.Query("SELECT idx, time FROM entry WHERE ledger = ? AND idx >= ? AND idx < ? AND body IS NOT NULL AND "+notRecord+" ORDER BY idx", i.id, from, i.Size)
+	rows, err := s.read.Query("SELECT idx, time FROM entry WHERE ledger = ? AND idx >= ? AND idx < ? AND body IS NOT NULL AND "+notRecord+" ORDER BY idx LIMIT ?", i.id, from, i.Size, maxRetained)
 	if err != nil {
 		return 0, 0, 0, err
 	}
 	defer rows.Close()
 	met := int64(0)
-	for met < maxRetained && rows.Next() {
+	for rows.Next() {
 		var index, at int64
 		if err := rows.Scan(&index, &at); err != nil {
 			return 0, 0, 0, err
@@ -107,7 +107,7 @@ func (a *Author) Snapshot(least int64) (dropped int64, err error) {
 }
 
 // letGo writes entries that let go of bodies, and sees that these are overwritten
-// in the file too, as soon as no reader holds them. It is called under mu.
+// in a file too, as soon as no reader holds them. It is called under mu.
 func (a *Author) letGo(bodies ...ledger.Body) error {
 	var g group
 	for _, b := range bodies {
@@ -120,7 +120,10 @@ func (a *Author) letGo(bodies ...ledger.Body) error {
 	if err := a.append(&g); err != nil {
 		return err
 	}
+	if a.store.dialect.Erase == "" {
+		return nil
+	}
 	// The write-ahead log still holds the pages as they were.
-	_, err := a.store.write.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	_, err := a.store.write.Exec(a.store.dialect.Erase)
 	return err
 }

@@ -38,7 +38,9 @@ func steady(tb testing.TB) AuthorConfig {
 	return cfg
 }
 
-func TestRetain(t *testing.T) {
+func TestRetain(t *testing.T) { both(t, testRetain) }
+
+func testRetain(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	a := author(t, s, steady(t))
@@ -84,7 +86,9 @@ func TestRetain(t *testing.T) {
 
 // A clock that was wrong for a while neither holds up what is old nor takes what is
 // not.
-func TestRetainClock(t *testing.T) {
+func TestRetainClock(t *testing.T) { both(t, testRetainClock) }
+
+func testRetainClock(t *testing.T) {
 	t.Parallel()
 	a := author(t, open(t), steady(t))
 	for _, second := range []int64{1, 2, 1_000_000, 1_000_001, 3, 50, 4, 5, 2_000_000} {
@@ -101,7 +105,9 @@ func TestRetainClock(t *testing.T) {
 }
 
 // However much there is, no commit takes long.
-func TestRetainInPieces(t *testing.T) {
+func TestRetainInPieces(t *testing.T) { both(t, testRetainInPieces) }
+
+func testRetainInPieces(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
 	s := open(t)
@@ -117,13 +123,16 @@ func TestRetainInPieces(t *testing.T) {
 
 // Earlier incarnations go by the word of the one that writes now, at everybody who
 // hears of it, in whichever order the two come.
-func TestRetainEarlier(t *testing.T) {
+func TestRetainEarlier(t *testing.T) { both(t, testRetainEarlier) }
+
+func testRetainEarlier(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	cfg := steady(t)
 	var origins []ledger.Origin
 	for boot := range int64(3) {
 		cfg.Guard = Guard{Dir: filepath.Join(t.TempDir(), "guard"), Boot: string(rune('a' + boot))}
+		nextBoot(t, s)
 		a := author(t, s, cfg)
 		for second := range int64(10) {
 			if _, err := a.Append(at(100*boot + second)); err != nil {

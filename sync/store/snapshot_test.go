@@ -70,7 +70,9 @@ func with(tb testing.TB, s *Store, o ledger.Origin) (all []int64) {
 
 // A snapshot's bodies go with its author, with whoever held them, and are not
 // missed by whoever comes later.
-func TestSnapshot(t *testing.T) {
+func TestSnapshot(t *testing.T) { both(t, testSnapshot) }
+
+func testSnapshot(t *testing.T) {
 	t.Parallel()
 	from := open(t)
 	a := issuer(t, from)
@@ -156,7 +158,9 @@ func liar(t *testing.T, change func(*ledger.Snapshot)) (*Store, ledger.Origin) {
 // Nobody withholds a revocation by calling it superseded: whoever holds it finds
 // out, and stays where it is; whoever gets the rest of it refuses what the kinds
 // show, and a state that is not that of what is left.
-func TestSnapshotLies(t *testing.T) {
+func TestSnapshotLies(t *testing.T) { both(t, testSnapshotLies) }
+
+func testSnapshotLies(t *testing.T) {
 	t.Parallel()
 	run := func(first, length uint64) []byte {
 		return []byte{byte(first&0x7f | 0x80), byte(first >> 7), byte(length)}
@@ -193,7 +197,9 @@ func TestSnapshotLies(t *testing.T) {
 
 // The same for whoever held everything when the lie came, and for what its author
 // writes after it.
-func TestSnapshotLiesToHolder(t *testing.T) {
+func TestSnapshotLiesToHolder(t *testing.T) { both(t, testSnapshotLiesToHolder) }
+
+func testSnapshotLiesToHolder(t *testing.T) {
 	t.Parallel()
 	from := open(t)
 	a := issuer(t, from)

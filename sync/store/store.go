@@ -1,6 +1,7 @@
 // Package store keeps ledgers, anybody's, in one SQLite file: charters, heads,
 // entries, the tree's nodes, evidence of forks, and what the folder is pinned
-// to. A gateway, a steward's folder and a hub all use it.
+// to. A gateway, a steward's folder and a hub all use it; a hub that is more than
+// one process has the same Store on PostgreSQL, by package sync/store/pg.
 //
 // [Open] a file, [Store.Ingest] what others wrote and brought whole, as on a stick,
 // [Store.Extend] by what of it comes over a wire, [Store.OpenAuthor] to write
@@ -12,7 +13,9 @@
 // Everything is durable when a call returns: WAL with synchronous=FULL. Several
 // processes may share the file; a command beside a running daemon is how
 // ledgers arrive on a stick. A disk that is full or read-only lets a file be
-// opened and read, see [Store.Trouble].
+// opened and read, see [Store.Trouble]. [Store.Backup] copies a store in use, and
+// [Restore] brings it back, to either kind; [Store.Lease] divides work among those
+// who share one.
 package store
 
 import (
@@ -32,9 +35,11 @@ var (
 	schema1 string
 	//go:embed schema2.sql
 	schema2 string
+	//go:embed schema3.sql
+	schema3 string
 )
 
-const schemaVersion = 2
+const schemaVersion = 3
 
 // Errors of the store.
 var (
@@ -44,11 +49,12 @@ var (
 	ErrDamaged  = errors.New("the file is damaged; set it aside, then restore a backup or import the ledgers again")
 )
 
-// Store is an open file. It is safe for concurrent use.
+// Store is an open file or database. It is safe for concurrent use.
 type Store struct {
-	write *sql.DB // one connection
-	read  *sql.DB
-	disk  *opener
+	write   *sql.DB // one connection to a file; to a database, the same as read
+	read    *sql.DB
+	dialect Dialect
+	disk    *opener // nil for a database
 }
 
 // Open opens or makes the file at path and brings its schema up to date. It
@@ -63,7 +69,7 @@ func Open(path string) (*Store, error) {
 		return nil, fmt.Errorf("open the ledgers: %w", err)
 	}
 	s := newStore(abs)
-	if err := Migrate(s.write, schemaVersion, schema1, schema2); err != nil {
+	if err := Migrate(s.write, schemaVersion, schema1, schema2, schema3); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", abs, err), s.Close())
 	}
 	return s, nil
@@ -71,7 +77,7 @@ func Open(path string) (*Store, error) {
 
 func newStore(path string) *Store {
 	disk := &opener{path: path}
-	return &Store{write: database(disk, 1), read: database(disk, 4), disk: disk}
+	return &Store{write: database(disk, 1), read: database(disk, 4), dialect: sqlite, disk: disk}
 }
 
 // touch makes a missing file, as SQLite itself would use the umask's mode.
@@ -91,6 +97,9 @@ func touch(path string) error {
 // append fails for as long as the disk does. On a full disk the file belongs to
 // this process until it ends: once there is room, restart what serves others.
 func (s *Store) Trouble() error {
+	if s.disk == nil {
+		return nil
+	}
 	if err := s.disk.trouble.Load(); err != nil {
 		return fmt.Errorf("the disk of %s takes nothing new; make room on it, or mount it for writing: %w", s.Path(), *err)
 	}
@@ -145,11 +154,16 @@ func Migrate(db *sql.DB, version int, schemas ...string) error {
 	})
 }
 
-// Close closes the file.
+// Close closes the file or the connections.
 func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
 
-// Path is the file's absolute path.
-func (s *Store) Path() string { return s.disk.path }
+// Path is the file's absolute path, or the database's name without its secrets.
+func (s *Store) Path() string {
+	if s.disk == nil {
+		return s.dialect.Name
+	}
+	return s.disk.path
+}
 
 func inTx(db *sql.DB, f func(*sql.Tx) error) error {
 	tx, err := db.Begin()
@@ -164,8 +178,10 @@ func inTx(db *sql.DB, f func(*sql.Tx) error) error {
 
 // Pin remembers a value under a name.
 func (s *Store) Pin(name string, value []byte) error {
-	_, err := s.write.Exec("INSERT INTO pin VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", name, value)
-	return err
+	return s.inTx(func(tx txn) error {
+		_, err := tx.values("INSERT INTO pin VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
+		return err
+	})
 }
 
 // Pinned returns what was pinned, or ErrNotFound.

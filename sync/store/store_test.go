@@ -22,7 +22,7 @@ func TestOpenMigrates(t *testing.T) {
 	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", fi.Mode(), err)
 	}
-	for pragma, want := range map[string]string{"user_version": "2", "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1"} {
+	for pragma, want := range map[string]string{"user_version": "3", "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1"} {
 		for _, db := range []interface {
 			querier
 		}{s.read, s.write} {
@@ -42,13 +42,13 @@ func TestOpenMigrates(t *testing.T) {
 	if v, err := s.Pinned("node"); err != nil || !bytes.Equal(v, []byte{1}) {
 		t.Error(v, err)
 	}
-	for _, version := range []string{"3", "99", "-1"} {
+	for _, version := range []string{"4", "99", "-1"} {
 		change(t, s, "PRAGMA user_version = "+version)
 		if _, err := Open(path); !errors.Is(err, ErrNewer) {
 			t.Errorf("schema %s: %v", version, err)
 		}
 	}
-	change(t, s, "PRAGMA user_version = 2")
+	change(t, s, "PRAGMA user_version = 3")
 	if v, err := s.Pinned("node"); err != nil || !bytes.Equal(v, []byte{1}) {
 		t.Error("refusing changed something:", v, err)
 	}
@@ -90,7 +90,9 @@ func TestMigrateAllOrNothing(t *testing.T) {
 	}
 }
 
-func TestPins(t *testing.T) {
+func TestPins(t *testing.T) { both(t, testPins) }
+
+func testPins(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	if _, err := s.Pinned("node"); !errors.Is(err, ErrNotFound) {
@@ -107,10 +109,12 @@ func TestPins(t *testing.T) {
 }
 
 // Watch sees what this store, another of the same file, and nobody commits.
-func TestWatch(t *testing.T) {
+func TestWatch(t *testing.T) { both(t, testWatch) }
+
+func testWatch(t *testing.T) {
 	t.Parallel()
 	s := open(t)
-	other := openAt(t, s.Path())
+	other := openAt(t, placeOf(s))
 	ctx, cancel := context.WithCancel(t.Context())
 	changed, err := s.Watch(ctx)
 	if err != nil {

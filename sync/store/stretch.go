@@ -13,6 +13,9 @@ import (
 // body, in bytes: RFC 8949 §3 heads, salt and time.
 const entryOverhead = 1 + 2 + 17 + 9 + 5
 
+// firstPage is how many entries a stretch asks for at first.
+const firstPage = 64
+
 // Stretch returns the entries from an index on, as many as take up no more than
 // maxBytes encoded, at least one, with their proof against i's head. From i.Size
 // on there are none. Errors: ErrNotFound for an index beyond.
@@ -24,18 +27,28 @@ func (s *Store) Stretch(i Info, from int64, maxBytes int) (ledger.Stretch, error
 	if from == i.Size {
 		return out, nil
 	}
-	err := scanEntries(s.read, i.id, from, i.Size, func(e ledger.Entry) (more bool, err error) {
-		maxBytes -= len(e.Leaf) + len(e.Body) + entryOverhead
-		if maxBytes < 0 && len(out.Entries) > 0 {
-			return false, nil
+	to, full := from, false
+	// A database sends all that is asked for, even to who has had enough.
+	for page := int64(firstPage); !full && to < i.Size; page *= 2 {
+		lo := to
+		err := scanEntries(s.read, i.id, lo, min(i.Size, lo+page), func(e ledger.Entry) (more bool, err error) {
+			maxBytes -= len(e.Leaf) + len(e.Body) + entryOverhead
+			if full = maxBytes < 0 && len(out.Entries) > 0; full {
+				return false, nil
+			}
+			out.Entries = append(out.Entries, e)
+			to++
+			full = maxBytes <= 0
+			return !full, nil
+		})
+		if err != nil {
+			return out, err
 		}
-		out.Entries = append(out.Entries, e)
-		return maxBytes > 0, nil
-	})
-	if err != nil {
-		return out, err
+		if to == lo {
+			break
+		}
 	}
-	to := from + int64(len(out.Entries))
+	var err error
 	if to == from {
 		return out, &ledger.At{First: from, Last: i.Size - 1, Err: ledger.ErrTruncated}
 	}

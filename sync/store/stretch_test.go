@@ -8,7 +8,9 @@ import (
 	"tombolo/sync/ledger"
 )
 
-func TestStretch(t *testing.T) {
+func TestStretch(t *testing.T) { both(t, testStretch) }
+
+func testStretch(t *testing.T) {
 	t.Parallel()
 	s, a := filled(t, 1000)
 	i := held(t, s, a.Head().Origin)
@@ -64,7 +66,9 @@ func encodedSize(tb testing.TB, e ledger.Entry) int {
 }
 
 // Compare convicts an author whenever two heads do not agree, and nobody else.
-func TestCompare(t *testing.T) {
+func TestCompare(t *testing.T) { both(t, testCompare) }
+
+func testCompare(t *testing.T) {
 	t.Parallel()
 	s, a := filled(t, 700)
 	i := held(t, s, a.Head().Origin)
@@ -110,11 +114,13 @@ func TestCompare(t *testing.T) {
 }
 
 // Nobody is accused on the word of a damaged file.
-func TestCompareDamaged(t *testing.T) {
+func TestCompareDamaged(t *testing.T) { both(t, testCompareDamaged) }
+
+func testCompareDamaged(t *testing.T) {
 	t.Parallel()
 	s, a := filled(t, 700)
 	head := signed(t, s, held(t, s, a.Head().Origin), 300, 1)
-	change(t, s, "UPDATE node SET hash = zeroblob(32) WHERE n = 0")
+	change(t, s, "UPDATE node SET hash = "+zeros+" WHERE n = 0")
 	if f, err := s.Compare(head); f != nil || !errors.Is(err, ErrDamaged) {
 		t.Errorf("%v, %v", f, err)
 	}

@@ -4,6 +4,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"tombolo/sync/ledger"
 )
@@ -13,55 +16,124 @@ import (
 // part of it.
 type taker struct {
 	writer
-	held    Info        // what is whole; of size 0 if nothing is
-	tree    ledger.Tree // of all that is stored
-	missing int64       // bodies that did not come, from held.Size on
-	beside  bool        // the file says so much of what is beside
-	rows    rows        // to be used again
+	held    Info                  // what is whole; of size 0 if nothing is
+	tree    ledger.Tree           // of all that is stored
+	missing int64                 // bodies that did not come, from held.Size on
+	beside  bool                  // the file says so much of what is beside
+	records map[int64]ledger.Body // that are to be obeyed and came in this transaction
+	begin   *ledger.Begin         // of these, the first
+	saved   bool                  // what is beside is written down
+	rows    rows                  // to be used again
 }
 
-// taker begins to take in more of the ledger of a head.
+// newTaker begins to take in more of the ledger of a head.
 func newTaker(tx txn, head ledger.Head) (*taker, error) {
-	held, err := info(tx, head.Origin)
-	if errors.Is(err, ErrNoLedger) {
-		held, err = unheld(tx, head)
+	all, err := newTakers(tx, []ledger.Head{head})
+	return all[head.Origin], err
+}
+
+// newTakers begins to take in more of the ledgers of heads, each of which has a row
+// afterwards.
+func newTakers(tx txn, heads []ledger.Head) (map[ledger.Origin]*taker, error) {
+	all := make(map[ledger.Origin]*taker, len(heads))
+	expired := map[string]bool{}
+	var origins, none []string
+	var first []ledger.Head
+	for _, h := range heads {
+		if all[h.Origin] == nil {
+			all[h.Origin] = &taker{writer: writer{tx, 0, h.Origin, expired}, records: map[int64]ledger.Body{}}
+			origins = append(origins, h.Origin.String())
+		}
 	}
+	err := byOrigin(tx, "SELECT "+infoColumns+", size, p.tree, p.missing FROM ledger l LEFT JOIN partial p ON p.ledger = l.id WHERE origin IN ", origins, func(rows *sql.Rows) error {
+		return scanTaker(rows, all)
+	})
 	if err != nil {
 		return nil, err
 	}
-	t := &taker{writer: writer{tx, held.id, head.Origin}, held: held, tree: held.Tree}
+	for _, h := range heads {
+		if t := all[h.Origin]; t.id == 0 && !slices.Contains(none, h.Origin.String()) {
+			first, none = append(first, h), append(none, h.Origin.String())
+		}
+	}
+	err = newLedgers(tx, first, func(o ledger.Origin, id int64) { all[o].id, all[o].held.id = id, id })
+	if err != nil {
+		return nil, err
+	}
+	return all, byOrigin(tx, "SELECT origin FROM expired WHERE origin IN ", origins, func(rows *sql.Rows) error {
+		var origin string
+		err := rows.Scan(&origin)
+		expired[origin] = true
+		return err
+	})
+}
+
+// scanTaker reads what is held of a ledger, and beside it.
+func scanTaker(rows *sql.Rows, all map[ledger.Origin]*taker) error {
+	var size int64
 	var tree []byte
-	switch err := tx.QueryRow("SELECT tree, missing FROM partial WHERE ledger = ?", held.id).Scan(&tree, &t.missing); {
-	case errors.Is(err, sql.ErrNoRows):
-		return t, nil
+	var missing sql.NullInt64
+	var origin string
+	held, err := scanInfo(func(dest ...any) error {
+		err := rows.Scan(append(dest, &size, &tree, &missing)...)
+		origin = *dest[1].(*string)
+		return err
+	})
+	if origin == "" {
+		return err
+	}
+	o, bad := ledger.ParseOrigin(origin)
+	t := all[o]
+	if bad != nil || t == nil {
+		return fmt.Errorf("%w: %q", ErrDamaged, origin)
+	}
+	switch {
+	case size == 0:
+		held = Info{id: held.id} // of which nothing is whole yet
 	case err != nil:
-		return nil, err
+		return err
 	}
-	t.beside = true
+	t.id, t.held, t.tree = held.id, held, held.Tree
+	if !missing.Valid {
+		return nil
+	}
+	t.beside, t.missing = true, missing.Int64
 	if t.tree, err = ledger.ParseTree(tree); err != nil || t.tree.Size() <= held.Size {
-		return nil, fmt.Errorf("%w: %v: what is kept beside it", ErrDamaged, head.Origin)
+		return fmt.Errorf("%w: %s: what is kept beside it", ErrDamaged, origin)
 	}
-	return t, nil
+	return nil
 }
 
-// unheld is the row of a ledger of which nothing is whole, made if there is none.
-func unheld(tx txn, head ledger.Head) (i Info, err error) {
-	err = tx.QueryRow("SELECT id FROM ledger WHERE origin = ?", head.Origin.String()).Scan(&i.id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return newLedger(tx, head)
+// newLedgers makes the rows of ledgers whose entries follow.
+func newLedgers(tx txn, heads []ledger.Head, made func(ledger.Origin, int64)) error {
+	const row = "(?, ?, x'', 0, 0, x'', x'', 0, 0)"
+	for n := manyOrigins; n > 0; n /= 2 { // few statements are enough for all numbers
+		for ; len(heads) >= n; heads = heads[n:] {
+			var args []any
+			for _, h := range heads[:n] {
+				args = append(args, h.Origin.String(), []byte(h.Author))
+			}
+			rows, err := tx.Query("INSERT INTO ledger (origin, author, charter, generation, size, tree, note, fresh, seen) VALUES "+
+				strings.Repeat(row+", ", n-1)+row+" RETURNING id, origin", args...)
+			if err != nil {
+				return err
+			}
+			for rows.Next() {
+				var id int64
+				var origin string
+				err := rows.Scan(&id, &origin)
+				o, bad := ledger.ParseOrigin(origin)
+				if err = errors.Join(err, bad); err != nil {
+					return errors.Join(err, rows.Close())
+				}
+				made(o, id)
+			}
+			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+				return err
+			}
+		}
 	}
-	return i, err
-}
-
-// newLedger makes the row of a ledger whose entries follow.
-func newLedger(tx txn, head ledger.Head) (Info, error) {
-	r, err := tx.Exec("INSERT INTO ledger (origin, author, charter, generation, size, tree, note, fresh, seen) VALUES (?, ?, x'', 0, 0, x'', x'', 0, 0)",
-		head.Origin.String(), []byte(head.Author))
-	if err != nil {
-		return Info{}, err
-	}
-	id, err := r.LastInsertId()
-	return Info{id: id}, err
+	return nil
 }
 
 // take stores a run that continues what is stored.
@@ -93,9 +165,7 @@ func (t *taker) take(run ledger.Run) error {
 		}
 	}
 	for _, r := range run.Records() {
-		if _, err := t.tx.values("INSERT INTO due VALUES (?, ?)", t.id, r.Index); err != nil {
-			return err
-		}
+		t.records[r.Index] = r.Body
 	}
 	t.tree = run.Tree()
 	t.missing += run.Missing()
@@ -104,15 +174,24 @@ func (t *taker) take(run ledger.Run) error {
 
 // save writes down how far that came which is beside the ledger.
 func (t *taker) save() error {
-	if t.tree.Size() == t.held.Size {
+	if t.tree.Size() == t.held.Size || t.saved {
 		return nil
 	}
+	t.saved = true
 	state, err := t.tree.MarshalBinary()
 	if err != nil {
 		return err
 	}
-	_, err = t.tx.values("INSERT INTO partial VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET tree = ?2, missing = ?3", t.id, state, t.missing)
-	return err
+	_, err = t.tx.values("INSERT INTO partial VALUES (?1, ?2, ?3) ON CONFLICT (ledger) DO UPDATE SET tree = ?2, missing = ?3", t.id, state, t.missing)
+	if err != nil {
+		return err
+	}
+	for _, index := range slices.Sorted(maps.Keys(t.records)) {
+		if _, err := t.tx.values("INSERT INTO due VALUES (?, ?)", t.id, index); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // whole makes all that is stored the ledger, with a head that covers it and whose
@@ -125,10 +204,10 @@ func (t *taker) whole(head ledger.Head, seen int64) (fresh bool, err error) {
 	} else if err := t.settle(); err != nil {
 		return false, err
 	}
-	if err := t.advance(false, t.held.Size, t.tree, head, seen); err != nil {
+	if err := t.advance(t.begin, t.tree, head, seen); err != nil {
 		return false, err
 	}
-	t.held.Head, t.held.Tree, t.held.fresh, t.held.Seen = head, t.tree, head.Fresh(), seen
+	t.begin, t.held.Head, t.held.Tree, t.held.fresh, t.held.Seen = nil, head, t.tree, head.Fresh(), seen
 	t.missing = 0
 	return true, nil
 }
@@ -147,11 +226,16 @@ func (t *taker) settle() error {
 	if err := t.obeyAll(due); err != nil {
 		return err
 	}
-	if t.origin.Kind.Expires() {
+	if t.origin.Kind.Expires() && t.expired[t.origin.String()] {
 		if err := t.expire(t.origin); err != nil {
 			return err
 		}
 	}
+	clear(t.records)
+	if !t.beside {
+		return nil
+	}
+	t.beside = false
 	for _, query := range []string{"DELETE FROM due WHERE ledger = ?", "DELETE FROM partial WHERE ledger = ?"} {
 		if _, err := t.tx.values(query, t.id); err != nil {
 			return err
@@ -162,7 +246,11 @@ func (t *taker) settle() error {
 
 // due lists the records that were not obeyed yet, in order.
 func (t *taker) due() (all []int64, err error) {
-	rows, err := t.tx.Query("SELECT idx FROM due WHERE ledger = ? ORDER BY idx", t.id)
+	all = slices.Sorted(maps.Keys(t.records))
+	if !t.beside {
+		return all, nil
+	}
+	rows, err := t.tx.Query("SELECT idx FROM due WHERE ledger = ?", t.id)
 	if err != nil {
 		return nil, err
 	}
@@ -174,11 +262,15 @@ func (t *taker) due() (all []int64, err error) {
 		}
 		all = append(all, index)
 	}
+	slices.Sort(all)
 	return all, rows.Err()
 }
 
-// record reads one of them.
+// record is one of them.
 func (t *taker) record(index int64) (body ledger.Body, err error) {
+	if body := t.records[index]; body != nil {
+		return body, nil
+	}
 	err = scanEntries(t.tx, t.id, index, index+1, func(e ledger.Entry) (more bool, err error) {
 		_, body, err = e.Open(t.origin.Kind, index)
 		return true, err
@@ -248,6 +340,8 @@ func (t *taker) obeyAll(due []int64) error {
 				last, lastAt = ledger.Snapshot{Size: b.Size, State: b.State}, index
 			}
 			continue
+		case *ledger.Begin:
+			t.begin = b
 		case *ledger.Dropped:
 			drops = append(drops, [2]int64{index, b.First})
 		}

@@ -26,17 +26,15 @@ func tampered(t *testing.T) (*Store, ledger.Origin) {
 
 // A random byte flipped in every entry in turn, in each of its columns: that
 // entry is named, or for one without its body the chunk that it stands in.
-func TestEveryEntryTampered(t *testing.T) {
+func TestEveryEntryTampered(t *testing.T) { both(t, testEveryEntryTampered) }
+
+func testEveryEntryTampered(t *testing.T) {
 	t.Parallel()
 	const seed = 20260101
 	random := rand.New(rand.NewPCG(seed, 2))
 	s, origin := tampered(t)
 	info := held(t, s, origin)
-	db, err := Database(s.Path(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
+	db := behind(t, s)
 	columns := []string{"leaf", "salt", "body", "time"}
 	for index := range int64(600) {
 		gone := index >= 100 && index <= 120
@@ -94,7 +92,9 @@ func TestEveryEntryTampered(t *testing.T) {
 	}
 }
 
-func TestStoreTampered(t *testing.T) {
+func TestStoreTampered(t *testing.T) { both(t, testStoreTampered) }
+
+func testStoreTampered(t *testing.T) {
 	t.Parallel()
 	swap := func(column string) string {
 		return "UPDATE entry SET " + column + " = (SELECT o." + column + " FROM entry o WHERE o.ledger = entry.ledger AND o.idx = 601 - entry.idx) WHERE idx IN (300, 301)"
@@ -119,12 +119,12 @@ func TestStoreTampered(t *testing.T) {
 		"only the body withheld":    {[]string{"UPDATE entry SET body = NULL WHERE idx = 300"}, ledger.ErrCommitment, 300, 300},
 		"the record of a drop gone": {[]string{"UPDATE entry SET body = NULL, salt = NULL, time = NULL WHERE idx = 599"}, ledger.ErrWithheld, 100, 100},
 		"a salt cut":                {[]string{"UPDATE entry SET salt = x'00' WHERE idx = 300"}, ledger.ErrCommitment, 300, 300},
-		"a salt too long":           {[]string{"UPDATE entry SET salt = zeroblob(17) WHERE idx = 300"}, ledger.ErrCommitment, 300, 300},
+		"a salt too long":           {[]string{"UPDATE entry SET salt = x'" + strings.Repeat("00", 17) + "' WHERE idx = 300"}, ledger.ErrCommitment, 300, 300},
 		"a leaf emptied":            {[]string{"UPDATE entry SET leaf = x'' WHERE idx = 300"}, ledger.ErrLeaf, 300, 300},
 		// A node proves its neighbour's chunk.
-		"a node altered":            {[]string{"UPDATE node SET hash = zeroblob(32) WHERE n = 1"}, ledger.ErrProof, 0, 255},
+		"a node altered":            {[]string{"UPDATE node SET hash = " + zeros + " WHERE n = 1"}, ledger.ErrProof, 0, 255},
 		"a leaf without a body":     {[]string{"UPDATE entry SET leaf = (SELECT leaf FROM entry WHERE idx = 111) WHERE idx = 110"}, ledger.ErrProof, 0, 255},
-		"its node altered to match": {[]string{"UPDATE node SET hash = zeroblob(32) WHERE n = 0"}, ledger.ErrProof, 256, 511},
+		"its node altered to match": {[]string{"UPDATE node SET hash = " + zeros + " WHERE n = 0"}, ledger.ErrProof, 256, 511},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -140,7 +140,9 @@ func TestStoreTampered(t *testing.T) {
 
 // What is said of a ledger as a whole is checked whenever it is read: nobody
 // writes to it, takes in more of it or passes it on.
-func TestDamagedLedgerRow(t *testing.T) {
+func TestDamagedLedgerRow(t *testing.T) { both(t, testDamagedLedgerRow) }
+
+func testDamagedLedgerRow(t *testing.T) {
 	t.Parallel()
 	s, a := filled(t, 300)
 	o := a.Head().Origin
@@ -218,7 +220,9 @@ func TestDamagedLedgerRow(t *testing.T) {
 
 // Damaged nodes accuse nobody: an older head of the same author agrees with the
 // entries, and the file is to blame.
-func TestDamagedNodesAccuseNobody(t *testing.T) {
+func TestDamagedNodesAccuseNobody(t *testing.T) { both(t, testDamagedNodesAccuseNobody) }
+
+func testDamagedNodesAccuseNobody(t *testing.T) {
 	t.Parallel()
 	from, a := filled(t, 300)
 	older := a.Head()
@@ -230,7 +234,7 @@ func TestDamagedNodesAccuseNobody(t *testing.T) {
 	if in, err := to.Ingest(older, testTime, each()); err != nil || in.Fresh || in.Added != 0 {
 		t.Fatal(in, err)
 	}
-	change(t, to, "UPDATE node SET hash = zeroblob(32) WHERE n = 0")
+	change(t, to, "UPDATE node SET hash = "+zeros+" WHERE n = 0")
 	if _, err := to.Ingest(older, testTime, each()); !errors.Is(err, ErrDamaged) {
 		t.Errorf("%v", err)
 	}

@@ -8,9 +8,13 @@ import (
 )
 
 // Watch returns a function that reports whether anything, in this process or
-// another, has been committed since its last call. It holds a connection until
-// ctx ends.
+// another, has been committed since its last call. On a file it holds a connection
+// until ctx ends.
 func (s *Store) Watch(ctx context.Context) (changed func() (bool, error), err error) {
+	if s.disk == nil {
+		w := &counted{store: s, last: -1}
+		return func() (bool, error) { return w.changed(ctx) }, nil
+	}
 	conn, err := s.read.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -41,7 +45,7 @@ func (w *watch) changed(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	var v int64
-	if err := w.conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&v); err != nil {
+	if err := w.conn.QueryRowContext(ctx, sqlite.Changes).Scan(&v); err != nil {
 		return false, err
 	}
 	was := w.last
@@ -68,4 +72,24 @@ func (w *watch) renew(ctx context.Context) error {
 	w.conn.Close()
 	w.conn, w.last = next, -1
 	return nil
+}
+
+// counted watches a database that counts for all connections alike.
+type counted struct {
+	store *Store
+
+	mu   sync.Mutex
+	last int64 // under mu: -1 for none
+}
+
+func (w *counted) changed(ctx context.Context) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var v int64
+	if err := w.store.read.QueryRowContext(ctx, w.store.dialect.Changes).Scan(&v); err != nil {
+		return false, err
+	}
+	was := w.last
+	w.last = v
+	return v != was, nil
 }

@@ -3,75 +3,13 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"tombolo/sync/ledger"
 )
-
-// txn is a transaction of the connection that writes. It is the driver's:
-// package database/sql starts a goroutine for each of its own.
-type txn struct{ conn *sql.Conn }
-
-func (s *Store) inTx(f func(txn) error) error {
-	conn, err := s.write.Conn(context.Background())
-	if err != nil {
-		return err
-	}
-	t := txn{conn}
-	var open driver.Tx
-	err = t.direct(func(c directConn) (err error) {
-		open, err = c.BeginTx(context.Background(), driver.TxOptions{})
-		return err
-	})
-	if err != nil {
-		return errors.Join(err, conn.Close())
-	}
-	end := open.Commit
-	if err = f(t); err != nil {
-		end = open.Rollback
-	}
-	return errors.Join(err, t.direct(func(directConn) error { return end() }), conn.Close())
-}
-
-// directConn is what the driver's connection can do.
-type directConn interface {
-	driver.ConnBeginTx
-	driver.ExecerContext
-}
-
-func (t txn) direct(f func(directConn) error) error {
-	return t.conn.Raw(func(c any) error { return f(c.(directConn)) })
-}
-
-// values executes a statement with values of the driver's own types.
-func (t txn) values(query string, values ...driver.Value) (r driver.Result, err error) {
-	args := make([]driver.NamedValue, len(values))
-	for i, v := range values {
-		args[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
-	}
-	err = t.direct(func(c directConn) (err error) {
-		r, err = c.ExecContext(context.Background(), query, args)
-		return err
-	})
-	return r, err
-}
-
-func (t txn) Exec(query string, args ...any) (sql.Result, error) {
-	return t.conn.ExecContext(context.Background(), query, args...)
-}
-
-func (t txn) Query(query string, args ...any) (*sql.Rows, error) {
-	return t.conn.QueryContext(context.Background(), query, args...)
-}
-
-func (t txn) QueryRow(query string, args ...any) *sql.Row {
-	return t.conn.QueryRowContext(context.Background(), query, args...)
-}
 
 // Rows of entries go in many at a time, and straight to the driver: the way into
 // SQLite costs more than the row, and the one through package database/sql more
@@ -118,15 +56,41 @@ func (r *rows) value(v driver.Value) {
 	*r = append(*r, driver.NamedValue{Ordinal: len(*r)%manyValues + 1, Value: v})
 }
 
+// each gives every row's index and its perRow values.
+func (r rows) each(f func(index int64, row []driver.NamedValue) error) error {
+	for values := range slices.Chunk(r, manyValues) {
+		first := values[1].Value.(int64)
+		for row := range slices.Chunk(values[perInsert:], perRow) {
+			if err := f(first, row); err != nil {
+				return err
+			}
+			first++
+		}
+	}
+	return nil
+}
+
 // writer stores one ledger's next entries within a transaction.
 type writer struct {
-	tx     txn
-	id     int64
-	origin ledger.Origin
+	tx      txn
+	id      int64
+	origin  ledger.Origin
+	expired map[string]bool // may be nil: of which incarnations something was let go
+}
+
+// inserter is a connection that gathers entries in its own way, which is quicker.
+// None of the values may change before the transaction ends.
+type inserter interface {
+	InsertEntry(ctx context.Context, ledger, index int64, leaf, salt, time, body driver.Value) error
 }
 
 func (w *writer) insert(r rows) error {
 	return w.tx.direct(func(c directConn) error {
+		if in, ok := c.(inserter); ok {
+			return r.each(func(index int64, row []driver.NamedValue) error {
+				return in.InsertEntry(context.Background(), w.id, index, row[0].Value, row[1].Value, row[2].Value, row[3].Value)
+			})
+		}
 		for values := range slices.Chunk(r, manyValues) {
 			values[0].Value = w.id
 			n := (len(values) - perInsert) / perRow
@@ -143,11 +107,9 @@ func (w *writer) insert(r rows) error {
 // literals are how their leaves begin.
 const notRecord = "substr(leaf, 1, 3) NOT IN (x'840101', x'840102') AND substr(leaf, 1, 4) NOT IN (x'84011818', x'84011850')"
 
-// obey does what a record that was inserted says.
+// obey does what a record that was inserted says. Begin is obeyed by advance.
 func (w *writer) obey(body ledger.Body) (err error) {
 	switch b := body.(type) {
-	case *ledger.Begin:
-		_, err = w.tx.Exec("UPDATE ledger SET charter = ?, generation = ? WHERE id = ?", b.Charter[:], int64(b.Generation), w.id)
 	case *ledger.Dropped:
 		err = w.drop(b.First, b.Last)
 	case *ledger.Snapshot:
@@ -161,7 +123,10 @@ func (w *writer) obey(body ledger.Body) (err error) {
 		if o.Incarnation = b.Incarnation; o == w.origin {
 			return nil // a Dropped would be the word for it
 		}
-		if _, err := w.tx.values("INSERT INTO expired VALUES (?1, ?2) ON CONFLICT DO UPDATE SET before = max(before, ?2)", o.String(), b.Before); err != nil {
+		if w.expired != nil {
+			w.expired[o.String()] = true
+		}
+		if _, err := w.tx.values("INSERT INTO expired VALUES (?, ?) ON CONFLICT (origin) DO UPDATE SET before = excluded.before WHERE expired.before < excluded.before", o.String(), b.Before); err != nil {
 			return err
 		}
 		err = w.expire(o)
@@ -185,7 +150,7 @@ func (w *writer) expire(o ledger.Origin) error {
 }
 
 func expiredBefore(q querier, o ledger.Origin) (before int64, err error) {
-	err = q.QueryRow("SELECT ifnull((SELECT before FROM expired WHERE origin = ?), 0)", o.String()).Scan(&before)
+	err = q.QueryRow("SELECT coalesce((SELECT before FROM expired WHERE origin = ?), 0)", o.String()).Scan(&before)
 	return before, err
 }
 
@@ -195,19 +160,17 @@ func (w *writer) node(n ledger.Node) error {
 	return err
 }
 
-// advance makes head the ledger's head, if it has so many entries now; otherwise
-// it returns ErrOtherAuthor, as it does where none may stand beside and some do.
-func (w *writer) advance(alone bool, from int64, tree ledger.Tree, head ledger.Head, seen int64) error {
-	state, err := tree.MarshalBinary()
-	if err != nil {
-		return err
-	}
-	query := "UPDATE ledger SET size = ?, tree = ?, note = ?, fresh = ?, seen = ? WHERE id = ? AND size = ?"
-	if alone {
-		query += " AND NOT EXISTS (SELECT 1 FROM partial WHERE ledger = id)"
-	}
-	r, err := w.tx.values(query,
-		tree.Size(), state, head.Note, int64(head.Fresh()), seen, w.id, from)
+// advance makes head the ledger's head. begin is its first entry, if that comes with
+// it, or else nil.
+func (w *writer) advance(begin *ledger.Begin, tree ledger.Tree, head ledger.Head, seen int64) error {
+	_, err := w.update(begin, tree, head, seen, "")
+	return err
+}
+
+// advanceAlone is advance for a ledger that has so many entries now and nothing
+// beside; otherwise it returns ErrOtherAuthor.
+func (w *writer) advanceAlone(from int64, begin *ledger.Begin, tree ledger.Tree, head ledger.Head, seen int64) error {
+	r, err := w.update(begin, tree, head, seen, " AND size = ? AND NOT EXISTS (SELECT 1 FROM partial WHERE ledger = id)", from)
 	if err != nil {
 		return err
 	}
@@ -215,4 +178,19 @@ func (w *writer) advance(alone bool, from int64, tree ledger.Tree, head ledger.H
 		return cmp.Or(err, ErrOtherAuthor)
 	}
 	return nil
+}
+
+func (w *writer) update(begin *ledger.Begin, tree ledger.Tree, head ledger.Head, seen int64, only string, more ...driver.Value) (driver.Result, error) {
+	state, err := tree.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	query, values := "UPDATE ledger SET ", []driver.Value{}
+	if begin != nil {
+		query += "charter = ?, generation = ?, "
+		values = append(values, begin.Charter[:], int64(begin.Generation))
+	}
+	query += "size = ?, tree = ?, note = ?, fresh = ?, seen = ? WHERE id = ?" + only
+	values = append(values, tree.Size(), state, head.Note, int64(head.Fresh()), seen, w.id)
+	return w.tx.values(query, append(values, more...)...)
 }

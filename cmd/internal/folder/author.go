@@ -21,11 +21,17 @@ var writing = map[ledger.LogKind]struct {
 	ledger.NodeLog:      {StewardKey, ledger.Steward},
 	ledger.DirectoryLog: {StewardKey, ledger.Steward},
 	ledger.DoorLog:      {SigningKey, ""},
+	ledger.ReportLog:    {SigningKey, ""},
+	ledger.CensusLog:    {HubKey, ledger.Hub},
 }
+
+// byGateway tells whether gateways write ledgers of a kind: an enrolment gives
+// them the right, not a charter.
+func byGateway(kind ledger.LogKind) bool { return kind == ledger.DoorLog || kind == ledger.ReportLog }
 
 // belongs is the chain of charters that ledgers of a kind begin with.
 func (f *Folder) belongs(kind ledger.LogKind) (ledger.Charters, error) {
-	if kind == ledger.CommunityLog {
+	if kind == ledger.CommunityLog || kind == ledger.CensusLog {
 		return f.Community()
 	}
 	return f.Node()
@@ -89,7 +95,7 @@ func (f *Folder) Author(kind ledger.LogKind) (*store.Author, error) {
 	}
 	pub := key.Public().(ed25519.PublicKey)
 	switch {
-	case kind == ledger.DoorLog:
+	case byGateway(kind):
 		if name, err := f.Gateway(); err != nil {
 			return nil, err
 		} else if name == "" {
@@ -101,8 +107,8 @@ func (f *Folder) Author(kind ledger.LogKind) (*store.Author, error) {
 				ErrNotAuthor, chain.Latest().Slug, w.role, hex.EncodeToString(pub))
 		}
 	}
-	// A gateway's own doors go on, and so does their log.
-	if kind != ledger.DoorLog {
+	// A gateway's own doors go on, and so do its ledgers.
+	if !byGateway(kind) {
 		if convicted, err := f.convicted(ledger.Origin{Community: community, Kind: kind, Author: ledger.KeyIDOf(pub)}); err != nil {
 			return nil, err
 		} else if convicted {

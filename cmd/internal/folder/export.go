@@ -43,7 +43,7 @@ func (f *Folder) Export(w io.Writer, kinds []ledger.LogKind, progress Progress) 
 	}
 	var out []store.Info
 	// Door logs are vouched for by node ledgers, and so come behind them.
-	for _, kind := range []ledger.LogKind{ledger.CommunityLog, ledger.NodeLog, ledger.DirectoryLog, ledger.DoorLog} {
+	for _, kind := range []ledger.LogKind{ledger.CommunityLog, ledger.NodeLog, ledger.DirectoryLog, ledger.CensusLog, ledger.DoorLog} {
 		for _, i := range all {
 			if i.Origin.Kind != kind || !slices.Contains(kinds, kind) {
 				continue
@@ -80,7 +80,7 @@ func (f *Folder) exportLedger(b *ledger.BundleWriter, i store.Info, progress Pro
 func (f *Folder) Refresh(kinds ...ledger.LogKind) error {
 	for _, kind := range kinds {
 		w := writing[kind]
-		if kind == ledger.DoorLog {
+		if byGateway(kind) {
 			continue // the daemon's: its author is running
 		}
 		chain, err := f.belongs(kind)

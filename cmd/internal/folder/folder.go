@@ -53,8 +53,12 @@ func Open(dir string, create bool) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Folder{Now: time.Now, dir: dir, store: s}, nil
+	return On(dir, s), nil
 }
+
+// On is a folder whose ledgers are elsewhere, as a hub's may be: s is closed with
+// it. Its keys are in dir.
+func On(dir string, s *store.Store) *Folder { return &Folder{Now: time.Now, dir: dir, store: s} }
 
 // Close closes the folder.
 func (f *Folder) Close() error { return f.store.Close() }

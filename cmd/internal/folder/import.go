@@ -264,7 +264,7 @@ func (f *Folder) vouched(o ledger.Origin) error {
 	if o.Community != community {
 		return ErrForeign
 	}
-	if o.Kind != ledger.DoorLog {
+	if !byGateway(o.Kind) {
 		chain, err := f.chainOf(o)
 		if err != nil {
 			return err

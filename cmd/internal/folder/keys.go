@@ -34,9 +34,16 @@ const (
 	SealingKey Role = "sealing" // a gateway's: X25519, what is sealed for it
 	TLSKey     Role = "tls"     // a gateway's: its links
 	ReaderKey  Role = "reader"  // a gateway's: P-256, proves it to phones
+
+	HubKey        Role = "hub"         // writes the census ledger
+	HubHoldKey    Role = "hub-hold"    // "the hub holds this durably"
+	HubWitnessKey Role = "hub-witness" // "the hub has seen this"
+	EvaluatorKey  Role = "evaluator"   // offers the epochs' keys
+	AuditorKey    Role = "auditor"     // X25519: what is opened to an auditor
 )
 
-var roles = []Role{CharterKey, IssuerKey, StewardKey, SigningKey, HoldKey, WitnessKey, SealingKey, TLSKey, ReaderKey}
+var roles = []Role{CharterKey, IssuerKey, StewardKey, SigningKey, HoldKey, WitnessKey, SealingKey, TLSKey, ReaderKey,
+	HubKey, HubHoldKey, HubWitnessKey, EvaluatorKey, AuditorKey}
 
 // Errors of keys.
 var (
@@ -88,7 +95,7 @@ func (f *Folder) NewKey(role Role) error {
 	}
 	var key any
 	switch role {
-	case SealingKey:
+	case SealingKey, AuditorKey:
 		key, err = ecdh.X25519().GenerateKey(rand.Reader)
 	case ReaderKey:
 		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -127,14 +134,19 @@ func (f *Folder) EnsureKey(role Role) (ed25519.PrivateKey, error) {
 }
 
 // Sealing is the X25519 key of a gateway, or [ErrNoKey].
-func (f *Folder) Sealing() (*ecdh.PrivateKey, error) {
-	k, err := f.key(SealingKey)
+func (f *Folder) Sealing() (*ecdh.PrivateKey, error) { return f.x25519(SealingKey) }
+
+// Auditor is the X25519 key that this auditor reads openings with, or [ErrNoKey].
+func (f *Folder) Auditor() (*ecdh.PrivateKey, error) { return f.x25519(AuditorKey) }
+
+func (f *Folder) x25519(role Role) (*ecdh.PrivateKey, error) {
+	k, err := f.key(role)
 	if err != nil {
 		return nil, err
 	}
 	key, ok := k.(*ecdh.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("%s: %w: want X25519", SealingKey, ErrKeyType)
+		return nil, fmt.Errorf("%s: %w: want X25519", role, ErrKeyType)
 	}
 	return key, nil
 }

@@ -36,6 +36,12 @@ func (f *Folder) Rights() (replica.Rights, error) {
 	}
 	r := replica.Rights{Community: community.ID(), Node: node.ID(), Authors: map[ledger.KeyID]replica.Author{}, Heartbeats: community.Cosigners()}
 	allow(&r, community, ledger.Issuer, ledger.CommunityLog)
+	serve(&r, community)
+	serves, err := f.serves()
+	if err != nil {
+		return r, err
+	}
+	own, _ := f.Public(SigningKey) // a desk has none
 	if node.Len() > 0 {
 		allow(&r, node, ledger.Steward, ledger.NodeLog, ledger.DirectoryLog)
 		if err := f.rights.read(f, node, ledger.NodeLog); err != nil {
@@ -46,10 +52,14 @@ func (f *Folder) Rights() (replica.Rights, error) {
 			if _, there := r.Authors[id]; there {
 				continue // who enrols an issuer's key does not take its rights away
 			}
-			r.Authors[id] = replica.Author{
+			a := replica.Author{
 				Key: g.Keys.Signing[:], Name: g.Name, Removed: !g.Active(), Hold: g.Keys.Hold[:], Witness: g.Keys.Witness[:],
 				Kinds: []ledger.LogKind{ledger.DoorLog}, Charter: map[ledger.LogKind]ledger.CharterID{ledger.DoorLog: node.ID()},
 			}
+			if g.Keys.Signing == own { // nobody else's report is anybody's but the hub's
+				reports(&a, node.ID())
+			}
+			r.Authors[id] = a
 		}
 	}
 	chains, err := f.nodes(community.ID())
@@ -67,6 +77,18 @@ func (f *Folder) Rights() (replica.Rights, error) {
 			return r, err
 		}
 		f.rights.directory(&r, c.ID())
+	}
+	if !serves {
+		return r, nil
+	}
+	if err := f.rights.read(f, community, ledger.CommunityLog); err != nil {
+		return r, err
+	}
+	registered := f.rights.registered(community.ID())
+	for _, c := range chains {
+		if registered[c.ID()] {
+			f.rights.reporters(&r, c.ID())
+		}
 	}
 	return r, nil
 }
@@ -126,8 +148,9 @@ func allow(r *replica.Rights, chain ledger.Charters, role ledger.AuthorRole, kin
 	}
 }
 
-// enrolments are the entries that give and take a gateway's keys, of all ledgers
-// as far as they were read: a node's has many others.
+// enrolments are the few entries that say who takes part in what, of all ledgers
+// as far as they were read: those that give and take a gateway's keys, register a
+// node, open an epoch. Ledgers have many others.
 type enrolments struct {
 	mu  sync.Mutex
 	all map[ledger.Origin]*enrolling // under mu
@@ -156,7 +179,7 @@ func (en *enrolments) read(f *Folder, chain ledger.Charters, kind ledger.LogKind
 		if i.Origin.Kind != kind || i.Charter != chain.ID() {
 			continue
 		}
-		limit, ok, err := Limit(chain, ledger.Steward, i, ledger.Hashes(f.store.Reader(i)))
+		limit, ok, err := Limit(chain, writing[kind].role, i, ledger.Hashes(f.store.Reader(i)))
 		if err != nil || !ok {
 			delete(en.all, i.Origin)
 			continue
@@ -208,7 +231,7 @@ func (e *enrolling) follow(f *Folder, i store.Info) {
 	}
 }
 
-// enrolment is nil for an entry that is none; err is the reading's.
+// enrolment is nil for an entry that is none of these; err is the reading's.
 func enrolment(i store.Info, index int64, entry ledger.Entry, err error) (*Record, error) {
 	if err != nil {
 		return nil, err
@@ -221,7 +244,8 @@ func enrolment(i store.Info, index int64, entry ledger.Entry, err error) (*Recor
 		return nil, ledger.ErrUnknownKind
 	}
 	switch leaf.Kind {
-	case ledger.KindGatewayEnrolled, ledger.KindGatewayRemoved, ledger.KindDirectoryKeys, ledger.KindDirectoryGone:
+	case ledger.KindGatewayEnrolled, ledger.KindGatewayRemoved, ledger.KindDirectoryKeys, ledger.KindDirectoryGone,
+		ledger.KindNodeRegistered, ledger.KindEpochOpened:
 		if entry.Dropped() {
 			return nil, nil
 		}

@@ -61,7 +61,9 @@ func (f *findings) fault(part string, err error) {
 func Check(w *wiring.Wiring, now time.Time) []Finding {
 	var f findings
 	var phones error
+	var epochs []folder.Epoch
 	name, fresh, view, err := state(w, now, func(in *folder.Folder) {
+		epochs, _ = in.Epochs() // what cannot be read the roster tells of
 		if takesTaps(w) {
 			_, phones = in.Vouched()
 		}
@@ -96,6 +98,7 @@ func Check(w *wiring.Wiring, now time.Time) []Finding {
 		f.add(Fault, "phones", "%v", phones)
 	}
 	f.network(w, now)
+	f.census(w, epochs, now)
 	f.ports(w)
 	f.lines(w)
 	return f

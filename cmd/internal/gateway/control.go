@@ -42,12 +42,19 @@ type Request struct {
 	Do     string        `json:"do"`
 	Place  Place         `json:"place"`
 	Window time.Duration `json:"window,omitempty"` // of DoInstall, at most MaxInstall
+
+	Passport uint64 `json:"passport,omitempty"` // of DoCensusReceipt
+	Epoch    string `json:"epoch,omitempty"`    // its number or its id; "" for the newest
+	Full     bool   `json:"full,omitempty"`     // with door and time
 }
 
 type reply struct {
 	Error   string       `json:"error,omitempty"`
 	Readers []OSDPReader `json:"readers"`
 	Status  *Status      `json:"status,omitempty"` // of DoStatus
+
+	Census  *CensusStatus `json:"census,omitempty"`  // of DoCensusStatus
+	Receipt []byte        `json:"receipt,omitempty"` // of DoCensusReceipt
 }
 
 // OSDPReader is an OSDP reader of the wiring, and how it is.
@@ -167,7 +174,7 @@ func (g *Gateway) answer(ctx context.Context, conn net.Conn) error {
 		gone()
 	})
 	var a reply
-	if err := g.do(ctx, line); err != nil {
+	if err := g.do(ctx, line, &a); err != nil {
 		a.Error = err.Error()
 	}
 	a.Readers = g.osdpReaders()
@@ -195,13 +202,16 @@ func asked(line []byte) string {
 	return r.Do
 }
 
-func (g *Gateway) do(ctx context.Context, line []byte) error {
+func (g *Gateway) do(ctx context.Context, line []byte, a *reply) error {
 	var r Request
 	if err := decodeLine(line, &r); err != nil {
 		return err
 	}
-	if r.Do == DoList || r.Do == DoStatus {
+	switch r.Do {
+	case DoList, DoStatus:
 		return nil
+	case DoCensusStatus, DoCensusReceipt:
+		return g.doCensus(r, a)
 	}
 	b := g.board.buses[r.Place.Bus]
 	switch {

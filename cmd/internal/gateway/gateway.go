@@ -21,6 +21,14 @@
 // go on. Who may connect to the gateway's own broker follows from the ledgers
 // (identities.go). [AskStatus] shows a daemon's part in it.
 //
+// # The census
+//
+// With links, a gateway takes part in the community's census (census.go): when an
+// epoch has closed one gateway of each node reports how many passports came in,
+// without a name, a door or an hour; it opens to auditors what was drawn of that,
+// and says how many are in the node's zones, as its policy allows. [AskCensus] and
+// [AskReceipt] ask a daemon.
+//
 // # Figures
 //
 // With [metrics] in its wiring a gateway serves /metrics for Prometheus, and
@@ -125,7 +133,8 @@ type Gateway struct {
 	vouched  atomic.Pointer[card.Identity] // what phones are shown, or nil
 	moved    chan struct{}                 // holds one when the roster's view is another
 	osdp     *osdpKeys
-	damaged  error         // osdp's file
+	damaged  error // osdp's file
+	census   atomic.Pointer[reporter]
 	opening  func(Opening) // of the Config, while Open works
 	close    func() error
 	unlock   func() error // lets another daemon run on the folder
@@ -133,6 +142,8 @@ type Gateway struct {
 	running   context.Context // Run's; before it, one that has not ended
 	metricsAt atomic.Value    // string: where the figures are served
 	trialTime time.Duration
+
+	censusTime time.Duration
 
 	observing sync.Mutex // held over a call of Observe
 }
@@ -145,7 +156,7 @@ func Open(cfg Config) (_ *Gateway, err error) {
 	}
 	g := &Gateway{
 		cfg: cfg, ready: make(chan struct{}), moved: make(chan struct{}, 1), opening: cfg.Opening,
-		figures: newFigures(), authored: make(chan struct{}), running: context.Background(), trialTime: roster.TrialTime,
+		figures: newFigures(), authored: make(chan struct{}), running: context.Background(), trialTime: roster.TrialTime, censusTime: censusEvery,
 	}
 	g.close = sync.OnceValue(g.closeAll)
 	defer func() {
@@ -378,6 +389,9 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 	start("links", g.net.run)
 	start("siblings", g.siblings)
 	start("retention", g.retain)
+	if g.net.wired() {
+		start("census", g.takePart)
+	}
 	if g.cfg.Wiring.Metrics != nil {
 		start("metrics", g.serveMetrics)
 	}

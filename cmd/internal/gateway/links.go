@@ -80,16 +80,28 @@ func (l Linking) Configs(all map[string]*wiring.Link, here string) ([]link.Confi
 		case w.Outside():
 			c.TLS = l.outside(w, u.Hostname())
 		default:
-			c.TLS = l.pinned(func(key [32]byte) error { return l.trust(w, key) })
+			c.TLS = l.pinned(w)
 		}
 		out = append(out, c)
 	}
 	return out, nil
 }
 
-// pinned is a client's side where keys count.
-func (l Linking) pinned(trust func([32]byte) error) *tls.Config {
-	c := enroll.ClientConfig(tls.Certificate{}, trust)
+// pinned is a client's side where keys count: a gateway's own, or the hub's, which
+// stands behind a desk's certificate.
+func (l Linking) pinned(w *wiring.Link) *tls.Config {
+	c := enroll.ClientConfig(tls.Certificate{}, func(key [32]byte) error { return l.trust(w, key) })
+	gateway := c.VerifyConnection
+	c.VerifyConnection = func(cs tls.ConnectionState) error {
+		now := time.Now()
+		if l.Now != nil {
+			now = l.Now()
+		}
+		if author, err := enroll.DeskOf(cs, now); err == nil {
+			return l.trustHub(w, author)
+		}
+		return gateway(cs)
+	}
 	c.Certificates = nil
 	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		own, err := l.Own()
@@ -126,6 +138,20 @@ func (l Linking) trust(w *wiring.Link, key [32]byte) error {
 		return fmt.Errorf("%w: links.%s names another: check `server`, or that nobody is in between", ErrServer, w.Name)
 	}
 	return fmt.Errorf("%w: links.%s leads to none of the node's gateways; if it should, import the node's newest ledger, otherwise say server or ca", ErrServer, w.Name)
+}
+
+// trustHub says whether a server that speaks for an author is the community's hub.
+func (l Linking) trustHub(w *wiring.Link, author [32]byte) error {
+	hub, ok, err := l.Folder.HubAuthor()
+	switch {
+	case err != nil:
+		return err
+	case w.Broker == "" || !ok || hub != author:
+		return fmt.Errorf("%w: links.%s leads to a desk that is not the community's hub", ErrServer, w.Name)
+	case w.Server != ([16]byte{}) && ledger.KeyIDOf(author[:]) != w.Server:
+		return fmt.Errorf("%w: links.%s names another: check `server`, or that nobody is in between", ErrServer, w.Name)
+	}
+	return nil
 }
 
 // outside is a client's side where an authority's word counts. The files are read

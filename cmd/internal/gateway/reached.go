@@ -24,8 +24,13 @@ const (
 // in the order in which they were written. The error names what cannot be read
 // of all ledgers; it does not stop the rest.
 func DoorLogs(s *store.Store, gateway ledger.KeyID) ([]store.Info, error) {
+	return ownLedgers(s, ledger.DoorLog, gateway)
+}
+
+// ownLedgers is DoorLogs of any kind.
+func ownLedgers(s *store.Store, kind ledger.LogKind, author ledger.KeyID) ([]store.Info, error) {
 	all, err := s.Ledgers()
-	all = slices.DeleteFunc(all, func(l store.Info) bool { return l.Origin.Kind != ledger.DoorLog || l.Origin.Author != gateway })
+	all = slices.DeleteFunc(all, func(l store.Info) bool { return l.Origin.Kind != kind || l.Origin.Author != author })
 	slices.SortFunc(all, func(a, b store.Info) int {
 		return cmp.Or(cmp.Compare(a.Generation, b.Generation), bytes.Compare(a.Origin.Incarnation[:], b.Origin.Incarnation[:]))
 	})

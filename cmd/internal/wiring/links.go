@@ -110,6 +110,7 @@ func (b *builder) network(w *Wiring, f *file) {
 	if f.Metrics != nil {
 		w.Metrics = &Metrics{Listen: b.listen(strict.Path{"metrics", "listen"}, f.Metrics.Listen)}
 	}
+	w.Census = readCensus(f.Census)
 	if f.Retention != nil && f.Retention.DoorLog != nil {
 		w.Retention.DoorLog = time.Duration(*f.Retention.DoorLog)
 	}

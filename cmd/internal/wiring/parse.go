@@ -21,6 +21,7 @@ type file struct {
 	Links     map[strict.Slug]*fileLink `toml:"links"`
 	Metrics   *fileMetrics              `toml:"metrics"`
 	Retention *fileRetention            `toml:"retention"`
+	Census    *fileCensus               `toml:"census"`
 }
 
 type fileSim struct {

@@ -35,6 +35,7 @@ type Wiring struct {
 	Links     map[string]*Link // by name
 	Metrics   *Metrics         // nil: none are shown
 	Retention Retention
+	Census    Census
 }
 
 // Bus is an RS-485 bus with OSDP readers on it.

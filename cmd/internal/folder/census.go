@@ -1,0 +1,163 @@
+package folder
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+
+	"tombolo/sync/ledger"
+	"tombolo/sync/replica"
+)
+
+// ErrNoEvaluator is why no epoch can be opened.
+var ErrNoEvaluator = errors.New("the community's charter names no evaluator: whoever holds its charter keys adds one (`tombolo charter update community --service evaluator.request`)")
+
+// IsHub tells whether this folder is the hub's: it holds the hub's key.
+func (f *Folder) IsHub() (bool, error) { return f.HasKey(HubKey) }
+
+// serves tells whether the right to report is known here: the hub takes reports,
+// and the evaluator answers who may report.
+func (f *Folder) serves() (bool, error) {
+	for _, role := range []Role{HubKey, EvaluatorKey} {
+		if has, err := f.HasKey(role); has || err != nil {
+			return has, err
+		}
+	}
+	return false, nil
+}
+
+// serving is the key in force that a community's charter gives a role of which
+// there is one.
+func serving(community ledger.Charters, role ledger.AuthorRole) (key [32]byte, ok bool) {
+	for _, a := range community.Latest().Authors {
+		if a.Role == role && !a.Retired {
+			return a.Key, true
+		}
+	}
+	return key, false
+}
+
+// HubAuthor is the key by which the hub is known, by the community's charter.
+func (f *Folder) HubAuthor() (key [32]byte, ok bool, err error) {
+	c, err := f.Community()
+	if err != nil {
+		return key, false, err
+	}
+	key, ok = serving(c, ledger.Hub)
+	return key, ok, nil
+}
+
+// EvaluatorAuthor is the evaluator's, or [ErrNoEvaluator].
+func (f *Folder) EvaluatorAuthor() (key [32]byte, err error) {
+	c, err := f.Community()
+	if err != nil {
+		return key, err
+	}
+	key, ok := serving(c, ledger.Evaluator)
+	if !ok {
+		err = ErrNoEvaluator
+	}
+	return key, err
+}
+
+// serve adds the hub and the evaluator by the community's charter.
+func serve(r *replica.Rights, community ledger.Charters) {
+	allow(r, community, ledger.Hub, ledger.CensusLog)
+	allow(r, community, ledger.Evaluator)
+	key, ok := serving(community, ledger.Hub)
+	if !ok {
+		return
+	}
+	id := ledger.KeyIDOf(key[:])
+	hub := r.Authors[id]
+	if hold, ok := serving(community, ledger.HubHold); ok {
+		hub.Hold = hold[:]
+	}
+	if witness, ok := serving(community, ledger.HubWitness); ok {
+		hub.Witness = witness[:]
+	}
+	r.Authors[id] = hub
+}
+
+// reports gives a gateway of a node the right to report for it.
+func reports(a *replica.Author, node ledger.CharterID) {
+	kinds := map[ledger.LogKind]ledger.CharterID{ledger.ReportLog: node}
+	for k, id := range a.Charter {
+		kinds[k] = id
+	}
+	a.Kinds, a.Charter = append(slices.Clone(a.Kinds), ledger.ReportLog), kinds
+}
+
+// reporters gives it to all of a node's gateways whose keys are known.
+func (en *enrolments) reporters(r *replica.Rights, node ledger.CharterID) {
+	for _, e := range en.of(node, ledger.DirectoryLog) {
+		b, ok := e.Body.(*ledger.DirectoryKeys)
+		if !ok {
+			continue
+		}
+		id := ledger.KeyIDOf(b.Keys.Signing[:])
+		a, there := r.Authors[id]
+		if there && bytes.Equal(a.Key, b.Keys.Signing[:]) && len(a.Kinds) == 0 && !a.Removed {
+			reports(&a, node)
+			r.Authors[id] = a
+		}
+	}
+}
+
+// registered are the nodes that an issuer made part of the community.
+func (en *enrolments) registered(community ledger.CharterID) map[ledger.CharterID]bool {
+	out := map[ledger.CharterID]bool{}
+	for _, e := range en.of(community, ledger.CommunityLog) {
+		if b, ok := e.Body.(*ledger.NodeRegistered); ok {
+			out[b.Node] = true
+		}
+	}
+	return out
+}
+
+// Epoch is one that an issuer opened, with the evaluator's word for its key.
+type Epoch struct {
+	Record
+	ID     ledger.EpochID
+	Opened *ledger.EpochOpened
+}
+
+// Epochs lists those that count, oldest first: opened by an issuer, and offered
+// by an evaluator whom the community's charter names or named. The first call
+// reads the ledgers, later ones what has been added.
+func (f *Folder) Epochs() ([]Epoch, error) {
+	f.rights.mu.Lock()
+	defer f.rights.mu.Unlock()
+	community, err := f.Community()
+	if err != nil {
+		return nil, err
+	}
+	if err := f.rights.read(f, community, ledger.CommunityLog); err != nil {
+		return nil, err
+	}
+	var out []Epoch
+	for _, r := range f.rights.of(community.ID(), ledger.CommunityLog) {
+		b, ok := r.Body.(*ledger.EpochOpened)
+		if ok && CheckOffer(community, b) == nil {
+			out = append(out, Epoch{Record: r, ID: b.ID(), Opened: b})
+		}
+	}
+	return out, nil
+}
+
+// ErrOffer marks an epoch's key for which no evaluator gave its word.
+var ErrOffer = errors.New("no evaluator of the charter's offered this epoch's key")
+
+// CheckOffer verifies that an evaluator whom the charter names, or named, offered
+// the key of an epoch for these times. It returns [ErrOffer].
+func CheckOffer(community ledger.Charters, b *ledger.EpochOpened) error {
+	if _, ok := author(community, ledger.Evaluator, ledger.KeyIDOf(b.Evaluator[:])); !ok {
+		return fmt.Errorf("%w: the charter names no evaluator %v", ErrOffer, ledger.KeyIDOf(b.Evaluator[:]))
+	}
+	if !ed25519.Verify(b.Evaluator[:], b.OfferText(community.ID()), b.Offer[:]) {
+		return fmt.Errorf("%w: the signature is of another offer", ErrOffer)
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"tombolo/cmd/internal/folder"
+	"tombolo/sync/census"
+	"tombolo/sync/ledger"
+	"tombolo/sync/store"
+)
+
+// records is what an audit knows of a community: a folder that is thrown away
+// afterwards, into which go the ledgers that everybody brought, as far as they
+// verify. Two histories of one ledger come to light there.
+type records struct {
+	*folder.Folder
+	forked  []ledger.Origin // whose author signed two histories
+	refused []string        // what was not taken in, and why
+}
+
+// newRecords makes the folder, and takes it away again at the end.
+func (e *env) newRecords(do func(*records) error) (err error) {
+	dir, err := os.MkdirTemp("", "tombolo-audit-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	f, err := folder.Open(dir, true)
+	if err != nil {
+		return err
+	}
+	f.Now = e.Now
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return do(&records{Folder: f})
+}
+
+// take takes in a bundle that somebody brought. The first one pins the
+// community. What is refused is kept as a remark, as the others may do without.
+func (r *records) take(from string, b io.ReadSeeker) error {
+	report, err := r.Import(b, folder.PinBoth[:1], nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", from, err)
+	}
+	for _, c := range report.Charters {
+		if c.Refused != nil {
+			r.refused = append(r.refused, fmt.Sprintf("%s: the charter of %s %q, version %d: %v", from, c.Kind, c.Slug, c.Version, c.Refused))
+		}
+	}
+	for _, l := range report.Ledgers {
+		switch {
+		case l.Forked:
+			if !slices.Contains(r.forked, l.Origin) {
+				r.forked = append(r.forked, l.Origin)
+			}
+		case l.Refused != nil:
+			r.refused = append(r.refused, fmt.Sprintf("%s: %v: %v", from, l.Origin, l.Refused))
+		}
+	}
+	return nil
+}
+
+// kinds that an audit looks at.
+var auditedKinds = []ledger.LogKind{ledger.CommunityLog, ledger.DirectoryLog, ledger.CensusLog}
+
+// takeFolder takes in what another folder holds.
+func (r *records) takeFolder(f *folder.Folder) (err error) {
+	temp, err := os.CreateTemp("", "tombolo-audit-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, temp.Close(), os.Remove(temp.Name())) }()
+	if err := exportHeld(temp, f); err != nil {
+		return err
+	}
+	if _, err := temp.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return r.take("this folder", temp)
+}
+
+// exportHeld writes a folder's charters and the audited ledgers as they are held:
+// nothing is signed anew, since the folder may be anybody's.
+func exportHeld(w io.Writer, f *folder.Folder) error {
+	b := ledger.NewBundleWriter(w)
+	community, err := f.Community()
+	if err != nil {
+		return err
+	}
+	ids, err := f.Store().CharterIDs()
+	if err != nil {
+		return err
+	}
+	for _, id := range append([]ledger.CharterID{community.ID()}, slices.DeleteFunc(ids, func(id ledger.CharterID) bool { return id == community.ID() })...) {
+		chain, err := f.Store().Charters(id)
+		if err != nil {
+			return err
+		}
+		for v := 1; v <= chain.Len(); v++ {
+			_, signed := chain.Version(v)
+			if err := b.Charter(signed); err != nil {
+				return err
+			}
+		}
+	}
+	all, err := f.Store().Ledgers()
+	if err != nil {
+		return err
+	}
+	for _, kind := range auditedKinds {
+		for _, i := range all {
+			if i.Origin.Kind != kind {
+				continue
+			}
+			if err := b.Head(i.Author, i.Note); err != nil {
+				return err
+			}
+			for c, err := range f.Store().Chunks(i, 0) {
+				if err != nil {
+					return err
+				}
+				if err := b.Chunk(c); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return b.Close()
+}
+
+// registered are the nodes that an issuer made part of the community, in the
+// order in which it did.
+func (r *records) registered() (out []ledger.CharterID, err error) {
+	for e, err := range r.Counted(ledger.CommunityLog) {
+		if err != nil {
+			return nil, err
+		}
+		if b, ok := e.Body.(*ledger.NodeRegistered); ok && !slices.Contains(out, b.Node) {
+			out = append(out, b.Node)
+		}
+	}
+	return out, nil
+}
+
+// reporters are the gateways whose reports count, by the directories of registered nodes;
+// those included that have gone since.
+func (r *records) reporters(nodes []ledger.CharterID) (map[ledger.KeyID]census.Gateway, error) {
+	all, err := r.Store().Ledgers()
+	if err != nil {
+		return nil, err
+	}
+	out := map[ledger.KeyID]census.Gateway{}
+	for _, i := range all {
+		if i.Origin.Kind != ledger.DirectoryLog || !slices.Contains(nodes, i.Charter) {
+			continue
+		}
+		if err := r.directory(i, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, r.enrolled(out)
+}
+
+// enrolled adds the gateways of the folder's own node, if it has one.
+func (r *records) enrolled(out map[ledger.KeyID]census.Gateway) error {
+	node, err := r.NodeID()
+	if err != nil || node.IsZero() {
+		return err
+	}
+	all, err := r.Gateways()
+	for _, g := range all {
+		id := ledger.KeyIDOf(g.Keys.Signing[:])
+		if _, there := out[id]; !there {
+			out[id] = census.Gateway{Key: g.Keys.Signing[:], Node: node}
+		}
+	}
+	return err
+}
+
+// directory adds the gateways of one. A key that another node published first
+// stays that node's.
+func (r *records) directory(i store.Info, out map[ledger.KeyID]census.Gateway) error {
+	chain, err := r.Store().Charters(i.Charter)
+	if err != nil {
+		return err
+	}
+	limit, ok, err := folder.Limit(chain, ledger.Steward, i, ledger.Hashes(r.Store().Reader(i)))
+	if err != nil || !ok {
+		return err
+	}
+	for e, err := range r.Records(i) {
+		if err != nil {
+			return err
+		}
+		b, ok := e.Body.(*ledger.DirectoryKeys)
+		if !ok || e.Index >= limit {
+			continue
+		}
+		id := ledger.KeyIDOf(b.Keys.Signing[:])
+		if _, there := out[id]; !there {
+			out[id] = census.Gateway{Key: b.Keys.Signing[:], Node: chain.ID()}
+		}
+	}
+	return nil
+}
+
+// standing says of a passport whether it was expelled before an epoch began, by
+// all issuers' ledgers that are held.
+func (r *records) standing(p *epoch) (func(uint64) error, error) {
+	expelled := map[uint64]bool{}
+	for e, err := range r.Counted(ledger.CommunityLog) {
+		if err != nil {
+			return nil, err
+		}
+		if b, ok := e.Body.(*ledger.Expel); ok && e.Time.Unix() < p.Opens {
+			expelled[b.Passport] = true
+		}
+	}
+	return func(n uint64) error {
+		if expelled[n] {
+			return errors.New("an issuer had expelled it before the epoch opened")
+		}
+		return nil
+	}, nil
+}

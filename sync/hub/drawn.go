@@ -1,0 +1,131 @@
+package hub
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/binary"
+	"errors"
+	"sync"
+
+	"tombolo/sync/census"
+	"tombolo/sync/ledger"
+	"tombolo/sync/replica"
+)
+
+// A gateway has its own node's tags and not the list: which of its lines were drawn
+// it asks the hub ([census.DrawnAsk]).
+
+// answer answers what a gateway asked and signed; nil is no answer. It is a
+// peer.Config's.
+func (h *Hub) answer(ctx context.Context, _ replica.Peer, body []byte) []byte {
+	chain, err := h.cfg.Community()
+	if err != nil {
+		return nil
+	}
+	self := [32]byte(h.cfg.Author.Public().(ed25519.PublicKey))
+	by, body, err := census.OpenAsk(chain.ID(), self, body)
+	if err != nil {
+		return nil
+	}
+	ask, err := census.ParseDrawnAsk(body)
+	if err != nil {
+		return nil
+	}
+	lines, err := h.drawnOf(ctx, by, ask)
+	if err != nil {
+		if ctx.Err() == nil {
+			h.cfg.Log.Error("a gateway was not told which of its tags were drawn", "gateway", by.String(), "epoch", ask.Epoch.String(), "err", err)
+		}
+		return nil
+	}
+	if lines == nil {
+		return nil
+	}
+	return lines.Marshal()
+}
+
+// drawnOf is nil for an epoch that has no such draw.
+func (h *Hub) drawnOf(ctx context.Context, by ledger.KeyID, ask census.DrawnAsk) (*census.DrawnAnswer, error) {
+	v := h.seen.Load()
+	if v == nil {
+		return nil, nil
+	}
+	e := v.byID[ask.Epoch]
+	if e == nil || len(e.Draws) == 0 {
+		return nil, nil
+	}
+	draw := e.Draws[0].Draw
+	if draw.Seed != ask.Seed {
+		return nil, nil
+	}
+	closed, err := e.closed()
+	if err != nil || closed.Root != draw.Root || closed.Withheld {
+		return nil, err
+	}
+	list, err := h.list(ctx, e, func(string) func(done, total int64) { return func(int64, int64) {} })
+	if err != nil {
+		return nil, err
+	}
+	own, err := h.tagsOf(e, closed, by)
+	if err != nil {
+		return nil, err
+	}
+	mine := func(t census.Tag) bool { return has(own, t) }
+	a := list.Drawn(h.drawn.indices(draw, e.Opened.Sample), mine, ask.After)
+	return &a, nil
+}
+
+// tagsOf are the tags that a gateway reported, strictly ascending, TagSize bytes
+// each; none of what no covered report of its holds.
+func (h *Hub) tagsOf(e *Epoch, closed *ledger.EpochClosed, by ledger.KeyID) ([]byte, error) {
+	covers, _, err := h.covers(closed)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range covers {
+		if c.Origin.Author != by {
+			continue
+		}
+		info, r, err := h.coveredReport(e.ID, c)
+		if err != nil {
+			return nil, errors.Join(ErrLost, err)
+		}
+		return r.tags(h.cfg.Store, info, nil)
+	}
+	return nil, nil
+}
+
+// has finds a tag among those of a report.
+func has(tags []byte, t census.Tag) bool {
+	lo, hi := 0, len(tags)/ledger.TagSize
+	for lo < hi {
+		mid := int(uint(lo+hi) >> 1)
+		if bytes.Compare(tags[mid*ledger.TagSize:][:len(t)], t[:]) < 0 {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo < len(tags)/ledger.TagSize && [32]byte(tags[lo*ledger.TagSize:][:32]) == t
+}
+
+// drawnLines remembers the last draw's lines: thousands of gateways ask for one.
+type drawnLines struct {
+	mu    sync.Mutex
+	key   [40]byte // of what it is: seed and sample
+	lines []uint64
+}
+
+func (d *drawnLines) indices(draw *ledger.Draw, sample uint32) []uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var key [40]byte
+	copy(key[:], draw.Seed[:])
+	binary.BigEndian.PutUint32(key[32:], sample)
+	binary.BigEndian.PutUint32(key[36:], uint32(draw.Size))
+	if d.lines == nil || d.key != key {
+		d.key, d.lines = key, census.Indices(draw.Seed, draw.Root, draw.Size, sample)
+	}
+	return d.lines
+}
