@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"tombolo/sync/census"
 	"tombolo/sync/ledger"
@@ -47,6 +48,12 @@ const (
 	maxSaid = 4 << 10  // of an error
 )
 
+// A hub that says that it was asked too often is asked again so often, after so long.
+const (
+	maxBusy = 30
+	busyFor = time.Second
+)
+
 // get asks. The caller closes the body.
 func (c *Client) get(ctx context.Context, path string, query url.Values, header http.Header) (*http.Response, error) {
 	u, err := url.Parse(c.Base)
@@ -67,6 +74,15 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, header 
 		h = http.DefaultClient
 	}
 	resp, err := h.Do(req)
+	for try := 0; err == nil && resp.StatusCode == http.StatusTooManyRequests && try < maxBusy; try++ {
+		if err := resp.Body.Close(); err != nil {
+			return nil, err
+		}
+		if !pause(ctx, busyFor) {
+			return nil, context.Cause(ctx)
+		}
+		resp, err = h.Do(req)
+	}
 	if err != nil {
 		return nil, err
 	}
