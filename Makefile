@@ -62,13 +62,14 @@ fuzz: ## every fuzzer for FUZZTIME each
 		done; \
 	done
 
-soak: ## what takes longer: every mutant of the cores has to be caught; 10,000 worlds; the Pi 3's kernel; 200 kills
+soak: ## what takes longer: every mutant of the cores has to be caught; 10,000 worlds; the Pi 3's kernel; kills by the hundred
 	$(GO) test -count=1 -timeout 1h -tags pcsc,soak -run '^TestMutants$$' ./edge/panel
 	$(GO) test -count=1 -timeout 2h -tags pcsc,soak -run 'Mutants$$' -v ./sync/replica
 	$(GO) test -count=1 -timeout 20m -tags pcsc,soak -run '^TestCluster(Quorum|All)$$' -v ./cmd/internal/brokers
 	$(GO) test -count=1 -timeout 8h -run '^TestSimulation$$' -v ./sync/replica -sim.seeds 10000
 	$(GO) test -count=1 -timeout 20m -tags pcsc,soak -run '^TestRaspi$$' -v ./firmware
 	TOMBOLO_KILLS=200 $(GO) test -count=1 -timeout 1h -run TestKilled -v ./cmd/tombolod
+	TOMBOLO_KILLS=100 $(GO) test -count=1 -timeout 1h -run Kill -v ./sync/hub
 
 bench: ## one line a figure: name, measured, target, pass or miss
 	$(GO) run ./cmd/internal/bench

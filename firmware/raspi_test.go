@@ -35,7 +35,7 @@ const midStrike = 700 * time.Millisecond
 // and pin driver.
 func TestRaspi(t *testing.T) {
 	const setting = "pinctrl_bcm2835.persist_gpio_outputs"
-	u := readUnit(t)
+	u := readUnit(t, "tombolod.service")
 	run, safe := strings.Fields(u.one(t, "ExecStart")), strings.Fields(u.one(t, "ExecStopPost"))
 	tools := hostTools(t)
 	files := filesOf(t, tools.gateway(t), "/var/lib/tombolo")

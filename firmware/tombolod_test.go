@@ -118,7 +118,7 @@ func (b *board) killed() {
 }
 
 func TestTombolod(t *testing.T) {
-	u := readUnit(t)
+	u := readUnit(t, "tombolod.service")
 	run, safe := u.one(t, "ExecStart"), u.one(t, "ExecStopPost")
 	tools := hostTools(t)
 	dir := tools.gateway(t)

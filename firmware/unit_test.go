@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// unit is tombolod.service: the values of each key, in order.
+// unit is a service: the values of each key, in order.
 type unit map[string][]string
 
-func readUnit(t *testing.T) unit {
+func readUnit(t *testing.T, name string) unit {
 	t.Helper()
-	text, err := os.ReadFile("tombolod.service")
+	text, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func readUnit(t *testing.T) unit {
 		}
 		key, value, ok := strings.Cut(line, "=")
 		if !ok {
-			t.Fatalf("tombolod.service: %q", line)
+			t.Fatalf("%s: %q", name, line)
 		}
 		u[key] = append(u[key], value)
 	}
@@ -35,7 +35,7 @@ func readUnit(t *testing.T) unit {
 func (u unit) one(t *testing.T, key string) string {
 	t.Helper()
 	if len(u[key]) != 1 {
-		t.Fatalf("tombolod.service has %d times %s", len(u[key]), key)
+		t.Fatalf("the unit has %d times %s", len(u[key]), key)
 	}
 	return u[key][0]
 }

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/cmd/internal/linking"
+	"tombolo/cmd/internal/wiring"
 	"tombolo/sync/ledger"
 )
 
@@ -28,7 +30,7 @@ const (
 )
 
 func (e *env) checkCmd() *cobra.Command {
-	return verb("check", "Say what is wrong with the folder before the hub runs", func(*cobra.Command, []string) error {
+	c := verb("check", "Say what is wrong with the folder before the hub runs", func(*cobra.Command, []string) error {
 		s, err := e.open()
 		if err != nil {
 			return err
@@ -53,6 +55,8 @@ func (e *env) checkCmd() *cobra.Command {
 		}
 		return nil
 	})
+	c.Long = "Keys, ledgers, the charter's word on this hub, the evaluator, nodes, links and the clock. A hub that runs is not disturbed.\nThe exit status is 1 if anything must be mended; what is only noted leaves it at 0."
+	return c
 }
 
 func (e *env) findings(s *site) (out []finding) {
@@ -73,14 +77,7 @@ func (e *env) findings(s *site) (out []finding) {
 		add(levelFault, "charter", "%v", err)
 		return out
 	}
-	if key, err := s.Public(folder.HubKey); err == nil {
-		if inForce(community, ledger.Hub, key) {
-			add(levelOK, "charter", "version %d of %q names this hub", community.Latest().Version, community.Latest().Slug)
-		} else {
-			add(levelFault, "charter", "version %d of %q does not name this hub: take %s to whoever holds its charter keys (`tombolo charter update community --service %s`), then `tombolo-hub admit` what they export",
-				community.Latest().Version, community.Latest().Slug, filepath.Join(s.Dir(), folder.ServiceFile(ledger.Hub)), folder.ServiceFile(ledger.Hub))
-		}
-	}
+	e.findCharter(s, community, add)
 	switch _, err := s.EvaluatorAuthor(); {
 	case errors.Is(err, folder.ErrNoEvaluator):
 		add(levelNote, "evaluator", "%v", err)
@@ -88,11 +85,34 @@ func (e *env) findings(s *site) (out []finding) {
 		add(levelFault, "evaluator", "%v", err)
 	}
 	e.findNodes(s, add)
-	if _, err := readLinks(s.Dir(), nil); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errNoLinks) {
-		add(levelFault, "links", "%v", err)
-	}
+	e.findLinks(s, add)
 	e.findClock(s, add)
 	return out
+}
+
+// findCharter says whether the charter names this hub, with each of its keys: without
+// the one to hold with nobody counts what it takes as kept.
+func (e *env) findCharter(s *site, community ledger.Charters, add func(level, part, format string, args ...any)) {
+	now := community.Latest()
+	named, whole := false, true
+	for role, file := range map[ledger.AuthorRole]folder.Role{ledger.Hub: folder.HubKey, ledger.HubHold: folder.HubHoldKey, ledger.HubWitness: folder.HubWitnessKey} {
+		key, err := s.Public(file)
+		if err != nil {
+			return // the keys' own fault
+		}
+		in := inForce(community, role, key)
+		named, whole = named || in && role == ledger.Hub, whole && in
+	}
+	says := "does not name this hub"
+	if named {
+		says = "names this hub, but not the keys that it acknowledges and witnesses with"
+	}
+	if whole {
+		add(levelOK, "charter", "version %d of %q names this hub", now.Version, now.Slug)
+		return
+	}
+	add(levelFault, "charter", "version %d of %q %s: take %s to whoever holds its charter keys (`tombolo charter update community --service %s`), then `tombolo-hub admit` what they export",
+		now.Version, now.Slug, says, filepath.Join(s.Dir(), folder.ServiceFile(ledger.Hub)), folder.ServiceFile(ledger.Hub))
 }
 
 // findNodes says whose reports can come.
@@ -115,6 +135,41 @@ func (e *env) findNodes(s *site, add func(level, part, format string, args ...an
 		level = levelNote
 	}
 	add(level, "nodes", "%d gateways of %d registered nodes may report; `tombolo-hub admit` takes in more", gateways, len(nodes))
+}
+
+// expiring is how long before a certificate ends somebody should know.
+const expiring = 30 * 24 * time.Hour
+
+// findLinks looks at links.toml, where there is one, and at what it names.
+func (e *env) findLinks(s *site, add func(level, part, format string, args ...any)) {
+	if !exists(filepath.Join(s.Dir(), linksFile)) {
+		return // the hub's own broker
+	}
+	all, err := readLinks(s.Dir(), nil)
+	if err != nil {
+		add(levelFault, "links", "%v", err)
+		return
+	}
+	var own ed25519.PublicKey
+	if key, err := s.Public(folder.TLSKey); err == nil {
+		own = key[:]
+	}
+	for _, l := range wiring.SortedLinks(all) {
+		part := "links/" + l.Name
+		if !l.Outside() {
+			add(levelOK, part, "leads to %s", l.Broker)
+			continue
+		}
+		until, err := linking.CheckOutside(l, "this hub", own, e.Now())
+		switch {
+		case err != nil:
+			add(levelFault, part, "%v", err)
+		case until.Sub(e.Now()) < expiring:
+			add(levelNote, part, "%s ends on %s: have a steward issue another", l.Cert, until.UTC().Format(time.DateOnly))
+		default:
+			add(levelOK, part, "leads to %s, with a certificate that is good until %s", l.Broker, until.UTC().Format(time.DateOnly))
+		}
+	}
 }
 
 // clockSlack is how far a ledger may be ahead of a clock that is right.

@@ -110,7 +110,7 @@ func (r *running) describe(s *hubStatus, h *hub.Hub) {
 	}
 	if r.door != nil {
 		stats := r.door.Stats()
-		s.Broker = &brokerStatus{r.door.Addr().String(), stats.Clients, len(r.door.identify.Load().gateways), stats.Refused, stats.Violations}
+		s.Broker = &brokerStatus{r.door.Addr().String(), stats.Clients, r.door.identify.Load().Gateways(), stats.Refused, stats.Violations}
 	}
 }
 

@@ -1,13 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"tombolo/cmd/internal/folder"
-	"tombolo/sync/ledger"
+	"tombolo/sync/store"
 	"tombolo/sync/store/pg"
 )
 
@@ -18,7 +19,7 @@ func (e *env) onDatabase(ctx context.Context, f *folder.Folder) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := takeOver(f, s.Folder); err != nil {
+	if err := takeOver(ctx, f, s.Folder); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -35,31 +36,40 @@ func (e *env) openDatabase(ctx context.Context, dir string) (*site, error) {
 	return &site{f}, nil
 }
 
-// takeOver brings what a folder holds into a database that is new, and refuses one
-// of another community. Of several processes that do it at once each brings the
-// same.
-func takeOver(from, to *folder.Folder) error {
-	have, err := to.CommunityID()
-	if err != nil {
-		return err
-	}
+// takeOver brings all that a folder holds into a database that is new, and refuses
+// one of another community. Of several processes that do it at once one does.
+func takeOver(ctx context.Context, from, to *folder.Folder) error {
 	own, err := from.CommunityID()
 	if err != nil {
 		return err
 	}
-	switch {
-	case have.IsZero() && own.IsZero():
-		return folder.ErrUnpinned
-	case !have.IsZero() && !own.IsZero() && have != own:
-		return fmt.Errorf("%w: the database is of the community %v, and this folder of %v", folder.ErrPinned, have, own)
-	case !have.IsZero():
-		return nil
+	taken := func() (bool, error) {
+		have, err := to.CommunityID()
+		if err == nil && !have.IsZero() && !own.IsZero() && have != own {
+			err = fmt.Errorf("%w: the database is of the community %v, and this folder of %v", folder.ErrPinned, have, own)
+		}
+		return !have.IsZero(), err
 	}
-	// What a hub has when it is set up: a charter, and a few ledgers.
-	var bundle bytes.Buffer
-	if _, err := from.Export(&bundle, []ledger.LogKind{ledger.CommunityLog, ledger.DirectoryLog, ledger.CensusLog}, nil); err != nil {
+	if yes, err := taken(); yes || err != nil {
 		return err
 	}
-	_, err = to.Import(bytes.NewReader(bundle.Bytes()), folder.PinBoth[:1], nil)
+	if own.IsZero() {
+		return folder.ErrUnpinned
+	}
+	dir, err := os.MkdirTemp(from.Dir(), ".database-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	snapshot := filepath.Join(dir, backupLedgers)
+	if err := from.Store().Backup(ctx, snapshot); err != nil {
+		return err
+	}
+	err = store.Restore(ctx, snapshot, to.Store())
+	if errors.Is(err, store.ErrNotEmpty) {
+		if yes, bad := taken(); yes || bad != nil {
+			return bad // another process was quicker
+		}
+	}
 	return err
 }

@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"path/filepath"
 	"sync/atomic"
 	"time"
 
-	"tombolo/cmd/internal/gateway"
+	"tombolo/cmd/internal/linking"
 	"tombolo/sync/broker"
 	"tombolo/sync/enroll"
 	"tombolo/sync/ledger"
@@ -32,17 +31,17 @@ type door struct {
 	desk     *desk
 	self     [32]byte
 	log      *slog.Logger
-	identify atomic.Pointer[identities]
+	identify atomic.Pointer[linking.Identities]
 }
 
 // openDoor opens the own broker for whoever has rights now.
 func (r *running) openDoor() (*door, error) {
 	d := &door{desk: r.desk, self: [32]byte(r.desk.author.Public().(ed25519.PublicKey)), log: r.log}
-	d.identify.Store(newIdentities(d.self, *r.known.rights.Load()))
+	d.identify.Store(linking.ForHub(d.self, *r.known.rights.Load()))
 	b, err := broker.Open(broker.Config{
-		Dir: filepath.Join(r.env.dir, gateway.BrokerFolder), Listen: r.flags.listen, Community: r.community.Load().ID().String(), Log: r.log,
+		Dir: filepath.Join(r.env.dir, linking.BrokerFolder), Listen: r.flags.listen, Community: r.community.Load().ID().String(), Log: r.log,
 		Certificate: d.desk.certificate,
-		Identify:    func(cs tls.ConnectionState) (broker.Identity, error) { return d.identify.Load().of(cs, d.desk.now()) },
+		Identify:    func(cs tls.ConnectionState) (broker.Identity, error) { return d.identify.Load().Of(cs, d.desk.now()) },
 		MaxClients:  doorClients, MaxStore: doorStore,
 	})
 	if errors.Is(err, broker.ErrListen) {
@@ -64,34 +63,27 @@ func (d *door) close() {
 
 // refresh lets in who has got rights, and cuts off who has lost them.
 func (d *door) refresh(r replica.Rights) {
-	now := newIdentities(d.self, r)
-	if old := d.identify.Swap(now); !old.equal(now) {
-		d.log.Info("who may connect has changed", "gateways", len(now.gateways), "desks", len(now.desks))
+	now := linking.ForHub(d.self, r)
+	if old := d.identify.Swap(now); !old.Equal(now) {
+		d.log.Info("who may connect has changed", "gateways", now.Gateways(), "desks", now.Desks())
 		d.Refresh()
 	}
 }
 
 // link is the hub's own way to its broker: no charter has to name it for that.
-func (d *door) link(community ledger.Charters) (link.Config, error) {
-	host, port, err := net.SplitHostPort(d.Addr().String())
-	if err != nil {
-		return link.Config{}, err
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1" // net.Listen takes IPv4 there, too
-	}
+func (d *door) link(community ledger.Charters) link.Config {
 	c := enroll.ClientConfig(tls.Certificate{}, nil)
 	c.Certificates = nil
 	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return d.desk.certificate() }
 	c.VerifyConnection = func(cs tls.ConnectionState) error {
 		author, err := enroll.DeskOf(cs, time.Time{})
 		if err == nil && author != d.self {
-			err = gateway.ErrServer
+			err = linking.ErrServer
 		}
 		return err
 	}
 	return link.Config{
-		Name: "own", Broker: "tls://" + net.JoinHostPort(host, port), TLS: c, Community: community.ID(), Scopes: []replica.Scope{replica.All},
+		Name: "own", Broker: "tls://" + linking.Dialled(d.Addr()), TLS: c, Community: community.ID(), Scopes: []replica.Scope{replica.All},
 		SelfName: "hub", Software: software(), Log: d.log,
-	}, nil
+	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tombolo/cmd/internal/cli"
 	"tombolo/cmd/internal/folder"
 	"tombolo/sync/census"
 	"tombolo/sync/hub/evaluator"
@@ -73,7 +74,7 @@ func (e *env) evaluatorKey() *cobra.Command {
 		}
 		t.Opens, t.Closes, t.Audit = int64(opens), int64(closes), int64(audit)
 		if err := t.Check(); err != nil {
-			return usageError{err}
+			return usageError{Err: err}
 		}
 		return e.keysOf(func(k *evaluator.Evaluator) error {
 			o, err := k.Offer(t)
@@ -94,11 +95,11 @@ func (e *env) evaluatorKey() *cobra.Command {
 	})
 	c.Long = "An issuer whose desk reaches the evaluator asks for it by `tombolo census open`, and needs no file."
 	c.Example = "  tombolo-hub evaluator key --number 7 --opens 2027-01-01 --closes 2027-02-01 --audit 2027-04-01 --out epoch7.offer"
-	c.Flags().Uint64Var(&t.Number, "number", 0, "of the epoch, from 1")
+	c.Flags().Uint64Var(&t.Number, "number", 0, "`number` of the epoch, from 1")
 	c.Flags().Var(&opens, "opens", "when it opens: 2027-01-01 (UTC), RFC 3339 or Unix seconds")
 	c.Flags().Var(&closes, "closes", "when it closes")
 	c.Flags().Var(&audit, "audit", "until when it is audited; then the key goes")
-	c.Flags().StringVar(&out, "out", "", "file for the offer, which is no secret (default: epoch-NUMBER.offer here)")
+	c.Flags().StringVar(&out, "out", "", "`file` for the offer, which is no secret (default epoch-NUMBER.offer here)")
 	return c
 }
 
@@ -146,8 +147,8 @@ func (e *env) evaluatorForget() *cobra.Command {
 		if err != nil || len(b) != len(census.PublicKey{}) {
 			return usage("%s: want a public key of 64 hexadecimal digits, as `tombolo-hub evaluator keys` lists them", c.CommandPath())
 		}
-		if !yes {
-			return fmt.Errorf("after this nobody can evaluate anything of that epoch: what has not been reported is lost to it\nThis cannot be undone; add --yes to do it")
+		if err := cli.Confirm(e.In, e.Err, yes, "After this nobody can evaluate anything of that epoch: what has not been reported is lost to it."); err != nil {
+			return err
 		}
 		return e.keysOf(func(k *evaluator.Evaluator) error {
 			if err := k.ForgetKey(census.PublicKey(b)); err != nil {
@@ -159,7 +160,7 @@ func (e *env) evaluatorForget() *cobra.Command {
 			}{args[0], true}, "%s is gone. Whoever copied the folder before may still have it.\n", args[0])
 		})
 	})
-	c.Flags().BoolVar(&yes, "yes", false, "do it")
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return c
 }
 

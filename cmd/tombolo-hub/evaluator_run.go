@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/cmd/internal/service"
 	"tombolo/sync/hub/evaluator"
 	"tombolo/sync/ledger"
 	"tombolo/sync/peer"
@@ -93,7 +94,7 @@ func (e *env) evaluate(ctx context.Context, f *folder.Folder) error {
 	parts.Go(func() { _ = keys.Run(ctx) })
 	parts.Go(func() { figures(ctx, keys, log) })
 	parts.Go(func() {
-		ready(ctx, log, func(context.Context) error { _, err := keys.Keys(); return err })
+		service.Feed(ctx, log, func(context.Context) error { _, err := keys.Keys(); return err })
 	})
 	err = node.Run(ctx)
 	parts.Wait()

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"tombolo/cmd/internal/folder"
-	"tombolo/cmd/internal/gateway"
+	"tombolo/cmd/internal/linking"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/sync/census"
 	"tombolo/sync/enroll"
@@ -27,7 +27,7 @@ import (
 func (w *world) participant(f *folder.Folder, author ed25519.PrivateKey, own func() (tls.Certificate, error), broker string) *peer.Node {
 	w.t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	links := must(gateway.Linking{
+	links := must(linking.Participant{
 		Folder: f, Key: must(f.EnsureKey(folder.TLSKey)), Software: "test", Own: own, Log: log,
 	}.Configs(map[string]*wiring.Link{"hub": {Name: "hub", Broker: "tls://" + broker}}, ""))
 	n := must(peer.New(peer.Config{

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -59,6 +60,8 @@ type world struct {
 	t    *testing.T
 	dir  string
 	desk *folder.Folder // the issuer's, with the charter keys
+
+	guard string // "" is the usual one
 }
 
 func newWorld(t *testing.T) *world {
@@ -181,11 +184,16 @@ func (l *lockedBuffer) String() string {
 
 func environment() []string { return append(os.Environ(), "TOMBOLO_GUARD="+guards) }
 
+// environment is a machine's: one that has another guard is another.
+func (w *world) environment() []string {
+	return append(environment(), "TOMBOLO_GUARD="+cmp.Or(w.guard, guards))
+}
+
 // run runs a command to its end.
 func (w *world) run(args ...string) (out, errs string, status int) {
 	w.t.Helper()
 	cmd := exec.Command(bin, args...)
-	cmd.Env, cmd.Dir = environment(), w.dir
+	cmd.Env, cmd.Dir = w.environment(), w.dir
 	var o, e bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &o, &e
 	err := cmd.Run()
@@ -212,7 +220,7 @@ func (w *world) ok(args ...string) string {
 func (w *world) start(word string, args ...string) *process {
 	w.t.Helper()
 	p := &process{t: w.t, cmd: exec.Command(bin, args...), done: make(chan error, 1)}
-	p.cmd.Env, p.cmd.Dir = environment(), w.dir
+	p.cmd.Env, p.cmd.Dir = w.environment(), w.dir
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {

@@ -186,6 +186,14 @@ func TestUsage(t *testing.T) {
 		{"evaluator key --data " + dir + " --number 1 --opens yesterday --closes 2 --audit 3", "invalid argument"},
 		{"evaluator forget --data " + dir + " 12", "64 hexadecimal digits"},
 		{"evaluator admit --data " + dir + " --database postgres://x/y f", "unknown flag"},
+		{"init --data " + w.path("x") + " --database postgres://x/y f", "unknown flag"},
+		{"status --data " + dir + " --database postgres://x/y", "unknown flag"},
+		{"status --data " + dir + " now", "one argument too many"},
+		{"check --data " + dir + " --listen :1", "unknown flag"},
+		{"run --data", "needs an argument"},
+		{"keys", `did you mean "evaluator keys"?`},
+		{"evaluator rnu", `did you mean "run"?`},
+		{"evaluator keys --data " + dir + " --database postgres://x/y", "unknown flag"},
 	} {
 		if _, errs, code := w.run(strings.Fields(c.args)...); code != 2 || !strings.Contains(errs, c.want) || !strings.Contains(errs, "--help") {
 			t.Errorf("%s: %d %s", c.args, code, errs)

@@ -13,7 +13,7 @@ import (
 
 	"tombolo/cmd/internal/build"
 	"tombolo/cmd/internal/folder"
-	"tombolo/cmd/internal/gateway"
+	"tombolo/cmd/internal/linking"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/sync/enroll"
 	"tombolo/sync/link"
@@ -99,7 +99,7 @@ func (d *desk) configs(f *folder.Folder, name string, brokers []string, log *slo
 	if err != nil {
 		return nil, err
 	}
-	return gateway.Linking{
+	return linking.Participant{
 		Folder: f, Self: selfOf(d.author), Key: key, Name: name, Software: software(), Now: d.now, Log: log,
 		Own: func() (tls.Certificate, error) {
 			c, err := d.certificate()

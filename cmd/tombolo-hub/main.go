@@ -17,7 +17,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	e := &env{Now: time.Now, Out: os.Stdout, Err: os.Stderr}
+	e := &env{Now: time.Now, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 	code := e.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -2,24 +2,23 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"tombolo/cmd/internal/build"
+	"tombolo/cmd/internal/cli"
 	"tombolo/cmd/internal/folder"
 )
 
 // env is what a command has of the world.
 type env struct {
 	Now      func() time.Time
+	In       io.Reader
 	Out, Err io.Writer
 
 	dir      string
@@ -29,30 +28,17 @@ type env struct {
 }
 
 // usageError is a command line that was not understood: exit status 2.
-type usageError struct{ error }
+type usageError = cli.UsageError
 
-func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// errTold is an error whose text was printed already.
-var errTold = errors.New("see above")
+func usage(format string, args ...any) error { return cli.Usage(format, args...) }
 
 func (e *env) run(ctx context.Context, args []string) int {
 	root := e.root()
-	root.SetArgs(args)
+	root.SetIn(e.In)
 	root.SetOut(e.Out)
 	root.SetErr(e.Err)
-	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return 0
-	}
-	if _, bad := errors.AsType[usageError](err); bad {
-		fmt.Fprintf(e.Err, "tombolo-hub: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
-		return 2
-	}
-	if !errors.Is(err, errTold) {
-		fmt.Fprintf(e.Err, "tombolo-hub: %v\n", err)
-	}
-	return 1
+	status, _ := cli.Run(ctx, root, args)
+	return status
 }
 
 const (
@@ -67,23 +53,18 @@ func (e *env) root() *cobra.Command {
 	hub := []*cobra.Command{e.initCmd(), e.runCmd(), e.admitCmd(), e.backupCmd(), e.restoreCmd(), e.statusCmd(), e.checkCmd()}
 	for _, c := range hub {
 		e.folderFlag(c, hubFolder, "TOMBOLO_HUB_DIR", "tombolo-hub init FILE")
-		if c.Name() != "status" {
-			c.Flags().StringVar(&e.database, "database", os.Getenv("TOMBOLO_HUB_DATABASE"), "postgres:// URL, in place of SQLite in the folder; several hubs may share one (TOMBOLO_HUB_DATABASE)")
+		if n := c.Name(); n != "init" && n != "status" { // init leaves it to the start, which knows a new database
+			cli.SecretVar(c, &e.database, "database", "TOMBOLO_HUB_DATABASE", "postgres:// `URL`, in place of SQLite in the folder; several hubs may share one")
 		}
 	}
-	root := group("tombolo-hub", "A community's hub, and its evaluator", append(hub, evaluator)...)
-	root.Version = build.Version()
-	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.PersistentFlags().BoolVar(&e.json, "json", false, "print JSON, one value a line")
-	return root
+	return cli.Root(group("tombolo-hub", "A community's hub, and its evaluator", append(hub, evaluator)...), &e.json)
 }
 
 func (e *env) folderFlag(c *cobra.Command, standard, variable, begin string) {
 	if dir := os.Getenv(variable); dir != "" {
 		standard = dir
 	}
-	c.PersistentFlags().StringVar(&e.dir, "data", standard, "folder of keys and ledgers ("+variable+")")
+	c.PersistentFlags().StringVar(&e.dir, "data", standard, "`folder` of keys and ledgers ("+variable+")")
 	// Two groups share the variable: what counts is the flag of the one that runs.
 	c.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		e.dir, e.begin = cmd.Flag("data").Value.String(), begin
@@ -94,72 +75,24 @@ func (e *env) folderFlag(c *cobra.Command, standard, variable, begin string) {
 	}
 }
 
-// group is a noun: it does nothing without a verb.
 func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			hint := ""
-			c.SuggestionsMinimumDistance = 2
-			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = fmt.Sprintf("; did you mean %q?", near[0])
-			}
-			return usage("unknown command %q%s", c.CommandPath()+" "+args[0], hint)
-		},
-		RunE: func(c *cobra.Command, _ []string) error {
-			var names []string
-			for _, v := range c.Commands() {
-				if v.IsAvailableCommand() {
-					names = append(names, v.Name())
-				}
-			}
-			return usage("%s: say what: %s", c.CommandPath(), strings.Join(names, ", "))
-		}}
-	c.AddCommand(verbs...)
-	return c
+	return cli.Group(use, short, verbs...)
 }
 
-// verb is a command that takes the named arguments; one that ends in dots takes
-// what follows, too.
 func verb(use, short string, run func(*cobra.Command, []string) error) *cobra.Command {
-	words := strings.Fields(use)[1:]
-	more := len(words) > 0 && strings.HasSuffix(words[len(words)-1], "…")
-	return &cobra.Command{Use: use, Short: short, RunE: run, Args: func(c *cobra.Command, args []string) error {
-		if len(args) < len(words) {
-			return usage("%s: %s is missing", c.CommandPath(), words[len(args)])
-		}
-		if len(args) > len(words) && !more {
-			return usage("%s: %q is one argument too many", c.CommandPath(), args[len(words)])
-		}
-		return nil
-	}}
+	return cli.Verb(use, short, run)
 }
 
 // print prints v as one line of JSON, or the text for people.
 func (e *env) print(v any, text string, args ...any) error {
-	if e.json {
-		enc := json.NewEncoder(e.Out)
-		enc.SetEscapeHTML(false)
-		return enc.Encode(v)
-	}
-	_, err := fmt.Fprintf(e.Out, text, args...)
-	return err
+	return cli.Print(e.Out, e.json, v, text, args...)
 }
 
 // warn tells a person something that stops nothing.
-func (e *env) warn(format string, args ...any) {
-	fmt.Fprintf(e.Err, "warning: "+format+"\n", args...)
-}
+func (e *env) warn(format string, args ...any) { cli.Warn(e.Err, format, args...) }
 
 // log is a daemon's.
-func (e *env) log() *slog.Logger {
-	if e.json {
-		return slog.New(slog.NewJSONHandler(e.Err, nil))
-	}
-	return slog.New(slog.NewTextHandler(e.Err, nil))
-}
+func (e *env) log() *slog.Logger { return cli.Logger(e.Err, e.json, slog.LevelInfo) }
 
 // noFolder says how a folder of this program's begins.
 func (e *env) noFolder(err error) error {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,10 +18,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/cmd/internal/service"
 	"tombolo/sync/hub"
 	"tombolo/sync/ledger"
 	"tombolo/sync/link"
 	"tombolo/sync/replica"
+	"tombolo/sync/store"
 )
 
 // hubFlags are those of run.
@@ -45,10 +49,10 @@ func (e *env) runCmd() *cobra.Command {
 	})
 	c.Long = "Without anything else it runs the community's broker, to which the nodes' gateways, desks and the evaluator connect\n([links.hub] broker = \"tls://…\" in their files), and keeps its ledgers in SQLite.\n\nWith a links.toml in the folder, as a desk's, or with --broker it uses those brokers instead, and its own only if\n--listen is given, too. --broker expects ca.pem and hub.pem in the folder, as `tombolo broker admit` writes them."
 	c.Example = "  tombolo-hub run --data /var/lib/tombolo-hub --http 0.0.0.0:8080"
-	c.Flags().StringVar(&flags.listen, "listen", ":8883", "where the own broker listens")
-	c.Flags().StringVar(&flags.http, "http", "127.0.0.1:8080", "where the figures can be read: API, metrics and health")
-	c.Flags().StringArrayVar(&flags.brokers, "broker", nil, "tls:// URL of an outside broker, in place of the own; may be repeated")
-	c.Flags().DurationVar(&flags.grace, "grace", 6*time.Hour, "how long after its end an epoch is closed by itself; negative: never")
+	c.Flags().StringVar(&flags.listen, "listen", ":8883", "`address` at which the own broker listens")
+	c.Flags().StringVar(&flags.http, "http", "127.0.0.1:8080", "`address` at which the figures can be read: API, metrics and health; put what speaks TLS in front of it")
+	c.Flags().StringArrayVar(&flags.brokers, "broker", nil, "tls:// `URL` of an outside broker, in place of the own; may be repeated")
+	c.Flags().DurationVar(&flags.grace, "grace", 6*time.Hour, "`time` after its end at which an epoch is closed by itself; negative: never")
 	return c
 }
 
@@ -111,7 +115,7 @@ func (e *env) hub(ctx context.Context, flags *hubFlags) (err error) {
 	r.hub.Store(h)
 	r.web.show(h.Handler())
 	parts.Go(func() { follow(ctx, r.Store(), r.log, r.look) })
-	parts.Go(func() { ready(ctx, r.log, r.alive) })
+	parts.Go(func() { service.Feed(ctx, r.log, r.alive) })
 	r.log.Info("running", "hub", h.Peer().Status().Self, "http", r.web.address(), "ledgers", e.where(), "version", software())
 	err = h.Run(ctx)
 	end()
@@ -131,9 +135,10 @@ func (r *running) prepare() (*hub.Hub, error) {
 		cfg.Grace = time.Nanosecond // at once; for package hub 0 is its default
 	}
 	var err error
-	if cfg.Guard, err = guard(); err != nil {
+	if cfg.Guard, err = folder.Guard(); err != nil {
 		return nil, err
 	}
+	cfg.Holder = holder(r.env.dir)
 	if cfg.Author, err = r.Key(folder.HubKey); err != nil {
 		return nil, fmt.Errorf("this is no hub's folder: %w", err)
 	}
@@ -156,6 +161,19 @@ func (r *running) prepare() (*hub.Hub, error) {
 	return hub.New(cfg)
 }
 
+// holder names the process of a folder, of which there is one at a time, to those that
+// share its database: one that was killed goes on with its share when it is started
+// again. Where two have one name both do the same work, which harms nothing.
+func holder(dir string) string {
+	boot, _ := store.BootID()
+	host, _ := os.Hostname()
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs
+	}
+	h := sha256.Sum256([]byte(boot + "\x00" + host + "\x00" + dir))
+	return hex.EncodeToString(h[:16])
+}
+
 // links are those to the brokers that are used.
 func (r *running) links() (all []link.Config, err error) {
 	if len(r.flags.brokers) > 0 || exists(filepath.Join(r.env.dir, linksFile)) {
@@ -169,8 +187,7 @@ func (r *running) links() (all []link.Config, err error) {
 	if r.door, err = r.openDoor(); err != nil {
 		return nil, err
 	}
-	own, err := r.door.link(*r.community.Load())
-	return append([]link.Config{own}, all...), err
+	return append([]link.Config{r.door.link(*r.community.Load())}, all...), nil
 }
 
 // look reads what the ledgers say now: whose reports count, and who may connect.

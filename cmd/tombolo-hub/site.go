@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/cmd/internal/service"
 	"tombolo/sync/store"
 )
 
@@ -23,8 +23,9 @@ type site struct{ *folder.Folder }
 const (
 	// databaseRetry is how long a daemon waits before it tries a database again.
 	databaseRetry = 2 * time.Second
-	// startExtends is how long a service manager then waits to hear of it again.
-	startExtends = time.Minute
+	// startExtends is how long a service manager then waits to hear of it again, as
+	// long as TimeoutStartSec= in tombolo-hub.service.
+	startExtends = 5 * time.Minute
 )
 
 // checkDatabase refuses a URL before anything is done with it.
@@ -73,8 +74,7 @@ func (e *env) await(ctx context.Context, log *slog.Logger) (*site, error) {
 			log.Error("the database does not answer; it is waited for", "err", err)
 			told = true
 		}
-		// sd_notify(3): so long from now, or TimeoutStartSec= if that ends later.
-		notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d\nSTATUS=waiting for the database", startExtends.Microseconds()), log)
+		service.Extend(startExtends, log)
 		select {
 		case <-ctx.Done():
 			return nil, nil
@@ -92,16 +92,6 @@ func permanent(err error) bool {
 		return true
 	}
 	return errors.Is(err, store.ErrNewer) || errors.Is(err, folder.ErrNoFolder) || errors.Is(err, folder.ErrUnpinned) || errors.Is(err, folder.ErrPinned)
-}
-
-// guard is the one of this user on this machine; TOMBOLO_GUARD names another
-// directory.
-func guard() (store.Guard, error) {
-	g, err := store.DefaultGuard()
-	if dir := os.Getenv("TOMBOLO_GUARD"); dir != "" {
-		g.Dir = dir
-	}
-	return g, err
 }
 
 // where says where the ledgers are, without a password.

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"tombolo/sync/hub"
 )
 
 // web is the hub's HTTP listener. Until the hub is there it says that it is not.
@@ -26,7 +28,10 @@ func openWeb(address string, log *slog.Logger) (*web, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &web{listener: l, log: log}, nil
+	if a, ok := l.Addr().(*net.TCPAddr); ok && !a.IP.IsLoopback() {
+		log.Warn("the API is open to the network, and without TLS whoever is on the way can alter what is read: let a proxy on this machine do TLS, and listen at 127.0.0.1", "http", l.Addr().String())
+	}
+	return &web{listener: newBounded(l), log: log}, nil
 }
 
 func (w *web) address() string { return w.listener.Addr().String() }
@@ -52,10 +57,8 @@ func (w *web) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 
 // serve serves until ctx ends.
 func (w *web) serve(ctx context.Context) {
-	s := &http.Server{
-		Handler: w, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Hour, // a long list, over a slow line
-		IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10, ErrorLog: slog.NewLogLogger(w.log.Handler(), slog.LevelDebug),
-	}
+	s := hub.Server(w)
+	s.ErrorLog = slog.NewLogLogger(w.log.Handler(), slog.LevelDebug)
 	stopped := make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(stopped)

@@ -80,7 +80,7 @@ func (a *audit) ledger(head ledger.Head, chunks iter.Seq2[ledger.Chunk, error]) 
 	l := &audited{head: head, enrols: map[[32]byte]nodeEntry{}, removes: map[[32]byte]nodeEntry{}}
 	a.audited = append(a.audited, l)
 	for _, chain := range a.chains {
-		for _, role := range []ledger.AuthorRole{ledger.Issuer, ledger.Steward} {
+		for _, role := range []ledger.AuthorRole{ledger.Issuer, ledger.Steward, ledger.Hub} {
 			if limit, ok := chain.Limit(role, head.Origin); ok && limit.Root != nil {
 				l.limits, l.roots = append(l.limits, limit.Size), append(l.roots, tlog.Hash{})
 			}
@@ -161,7 +161,11 @@ func (a *audit) authority(l *audited) authority {
 		if chain, ok := a.chains[l.report.Begin.Charter]; ok && chain.Latest().Community == o.Community {
 			return a.charter(l, chain.ID(), ledger.Steward)
 		}
-	case ledger.DoorLog:
+	case ledger.CensusLog:
+		if l.report.Begin.Charter == o.Community {
+			return a.charter(l, o.Community, ledger.Hub)
+		}
+	case ledger.DoorLog, ledger.ReportLog:
 		return a.enrolled(l, author)
 	}
 	return nobody

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -58,6 +59,7 @@ type brokerClient struct {
 	Peer    string `json:"peer"`
 	TLS     string `json:"tls"`
 	Desk    bool   `json:"desk"`
+	Service string `json:"service,omitempty"` // "hub" or "evaluator"; otherwise a gateway or a desk
 	Removed bool   `json:"removed"`
 }
 
@@ -116,33 +118,74 @@ func (e *env) brokerNew() *cobra.Command {
 
 func (e *env) brokerAdmit() *cobra.Command {
 	var as string
-	c := verb("admit FOLDER [FILE]", "Certificates for this node's gateways and this desk, and for the gateway whose gateway.request FILE is; the removed are shut out", func(c *cobra.Command, args []string) error {
-		if (len(args) > 1) != (as != "") {
-			return usage("%s: a FILE goes with --as, the name of its certificate", c.CommandPath())
+	c := verb("admit FOLDER [FILE]", "Certificates for this node's gateways and this desk, and for the gateway, hub or evaluator whose request FILE is; the removed are shut out", func(c *cobra.Command, args []string) error {
+		if len(args) < 2 && as != "" {
+			return usage("%s: --as is the name of FILE's certificate, and there is no FILE", c.CommandPath())
 		}
 		return e.open(false, func(f *folder.Folder) error {
 			site, err := readSite(args[0])
 			if err != nil {
 				return err
 			}
+			if err := site.retire(f); err != nil {
+				return err
+			}
 			if len(args) > 1 {
-				data, err := folder.ReadFile(args[1], 1<<16)
+				client, err := requested(f, args[1], as)
 				if err != nil {
 					return err
 				}
-				r, err := folder.ParseRequest(data)
-				if err != nil {
-					return fmt.Errorf("%s: %w", args[1], err)
-				}
-				if err := site.add(as, ledger.KeyIDOf(r.Keys.Signing[:]), r.Keys.TLS, false); err != nil {
+				if err := site.add(client); err != nil {
 					return err
 				}
 			}
 			return e.admit(f, args[0], site)
 		})
 	})
-	c.Flags().StringVar(&as, "as", "", "name of FILE's certificate, as in gw1.mare")
+	c.Flags().StringVar(&as, "as", "", "name of FILE's certificate, as in gw1.mare (default of a hub's hub, of an evaluator's evaluator)")
 	return c
+}
+
+// requested is whose request a file is: a gateway's, or that of a hub or an
+// evaluator which the community's charter names.
+func requested(f *folder.Folder, path, as string) (brokerClient, error) {
+	data, err := folder.ReadFile(path, 1<<16)
+	if err != nil {
+		return brokerClient{}, err
+	}
+	s, err := folder.ParseService(data)
+	if errors.Is(err, folder.ErrJSON) { // it has other fields
+		r, err := folder.ParseRequest(data)
+		if err != nil {
+			return brokerClient{}, fmt.Errorf("%s: %w", path, err)
+		}
+		if as == "" {
+			return brokerClient{}, usage("--as: a gateway's certificate needs a name, as in %s.mare", r.Gateway)
+		}
+		return newClient(as, r.Keys.Signing, r.Keys.TLS), nil
+	}
+	if err != nil {
+		return brokerClient{}, fmt.Errorf("%s: %w", path, err)
+	}
+	c := newClient(cmp.Or(as, string(s.Role)), s.Keys[s.Role], s.TLS)
+	c.Service = string(s.Role)
+	named, err := serving(f)
+	if err == nil && !named[c.Peer] {
+		err = fmt.Errorf("%s: it is not this %s that the community's charter names: `tombolo charter update community --service %s`, or import the newest charter, before it", path, s.Role, path)
+	}
+	return c, err
+}
+
+// serving are the hub and the evaluator that the community's charter names, as peers.
+func serving(f *folder.Folder) (map[string]bool, error) {
+	out := map[string]bool{}
+	chain, err := f.Community()
+	for _, a := range chain.Latest().Authors {
+		if err == nil && !a.Retired && (a.Role == ledger.Hub || a.Role == ledger.Evaluator) {
+			out[ledger.KeyIDOf(a.Key[:]).String()] = true
+		}
+	}
+	return out, err
 }
 
 // isHost tells whether a name is one that stands in certificates and in the names
@@ -214,6 +257,9 @@ func parseSite(data []byte) (*brokerSite, error) {
 		if err := checkClient(c.Name); err != nil {
 			return nil, fmt.Errorf("%w: %w", errSite, err)
 		}
+		if role := ledger.AuthorRole(c.Service); role != "" && role != ledger.Hub && role != ledger.Evaluator || role != "" && c.Desk {
+			return nil, fmt.Errorf("%w: %q is a %q", errSite, c.Name, c.Service)
+		}
 		if !c.Removed && there[c.Name] {
 			return nil, fmt.Errorf("%w: two clients are called %q", errSite, c.Name)
 		}
@@ -232,19 +278,22 @@ func checkClient(name string) error {
 	return nil
 }
 
+func newClient(name string, author, tls [32]byte) brokerClient {
+	return brokerClient{Name: name, Peer: ledger.KeyIDOf(author[:]).String(), TLS: hex.EncodeToString(tls[:])}
+}
+
 // add notes a client, under a name that is a file's.
-func (s *brokerSite) add(name string, peer ledger.KeyID, tls [32]byte, desk bool) error {
-	if err := checkClient(name); err != nil {
-		return usageError{err}
+func (s *brokerSite) add(c brokerClient) error {
+	if err := checkClient(c.Name); err != nil {
+		return usageError{Err: err}
 	}
-	c := brokerClient{Name: name, Peer: peer.String(), TLS: fmt.Sprintf("%x", tls), Desk: desk}
 	for i, have := range s.Clients {
 		switch {
 		case have.Peer == c.Peer && have.TLS == c.TLS:
-			s.Clients[i].Name = name
+			s.Clients[i].Name = c.Name
 			return nil
-		case have.Name == name && !have.Removed:
-			return fmt.Errorf("another client is called %q", name)
+		case have.Name == c.Name && !have.Removed:
+			return fmt.Errorf("another client is called %q", c.Name)
 		}
 	}
 	s.Clients = append(s.Clients, c)
@@ -265,14 +314,14 @@ func (s *brokerSite) own(f *folder.Folder) error {
 		return err
 	}
 	for _, g := range all {
-		peer := ledger.KeyIDOf(g.Keys.Signing[:])
+		c := newClient(g.Name+"."+node.Latest().Slug, g.Keys.Signing, g.Keys.TLS)
 		if g.Active() {
-			if err := s.add(g.Name+"."+node.Latest().Slug, peer, g.Keys.TLS, false); err != nil {
+			if err := s.add(c); err != nil {
 				return err
 			}
 		}
-		for i, c := range s.Clients {
-			if c.Peer == peer.String() {
+		for i, have := range s.Clients {
+			if have.Peer == c.Peer {
 				s.Clients[i].Removed = !g.Active()
 			}
 		}
@@ -285,7 +334,23 @@ func (s *brokerSite) own(f *folder.Folder) error {
 	if err != nil {
 		return err
 	}
-	return s.add("desk."+node.Latest().Slug, ledger.KeyIDOf(author[:]), [32]byte(key.Public().(ed25519.PublicKey)), true)
+	c := newClient("desk."+node.Latest().Slug, author, [32]byte(key.Public().(ed25519.PublicKey)))
+	c.Desk = true
+	return s.add(c)
+}
+
+// retire shuts out the hub or evaluator that the charter names no more.
+func (s *brokerSite) retire(f *folder.Folder) error {
+	named, err := serving(f)
+	if err != nil {
+		return err
+	}
+	for i, c := range s.Clients {
+		if c.Service != "" {
+			s.Clients[i].Removed = !named[c.Peer]
+		}
+	}
+	return nil
 }
 
 // admit writes all files of a broker's folder anew.
@@ -329,7 +394,8 @@ func (e *env) admit(f *folder.Folder, dir string, s *brokerSite) error {
 		}
 		files[c.Name+".pem"] = enroll.CertificatePEM(der)
 		admitted = append(admitted, c.Name)
-		peers = append(peers, broker.Identity{Peer: c.Peer, Observer: c.Desk})
+		hub := c.Service == string(ledger.Hub)
+		peers = append(peers, broker.Identity{Peer: c.Peer, Observer: c.Desk || hub, Server: hub})
 	}
 	list, err := authority.Revoked(removed, e.Now())
 	if err != nil {

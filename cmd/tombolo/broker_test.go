@@ -48,6 +48,10 @@ func TestParseSite(t *testing.T) {
 		"a short peer":                  {func(s *brokerSite) { s.Clients[1].Peer = "03" }, `the keys of "gw1.casa" are damaged`},
 		"a long key":                    {func(s *brokerSite) { s.Clients[1].TLS += "04" }, `the keys of "gw1.casa" are damaged`},
 		"two of a name":                 {func(s *brokerSite) { s.Clients[1].Name = "desk.casa" }, `two clients are called "desk.casa"`},
+		"a hub":                         {func(s *brokerSite) { s.Clients[1].Service = "hub" }, ""},
+		"an evaluator":                  {func(s *brokerSite) { s.Clients[1].Service = "evaluator" }, ""},
+		"another service":               {func(s *brokerSite) { s.Clients[1].Service = "issuer" }, `"gw1.casa" is a "issuer"`},
+		"a desk that is a hub":          {func(s *brokerSite) { s.Clients[0].Service = "hub" }, `"desk.casa" is a "hub"`},
 		"too many":                      {func(s *brokerSite) { s.Clients = make([]brokerClient, maxClients+1) }, "4097 clients"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,10 +46,16 @@ func epochs(f *folder.Folder) ([]*epoch, error) {
 			return nil, err
 		}
 		b, ok := r.Body.(*ledger.EpochOpened)
-		if !ok || byID[b.ID()] != nil {
+		if !ok {
 			continue
 		}
-		p := &epoch{EpochOpened: *b, id: b.ID(), issuer: r.Ledger.Origin.Author, opened: r.Time, counts: folder.CheckOffer(chain, b) == nil}
+		if p := byID[b.ID()]; p != nil { // two issuers wrote it down
+			if r.Time.Before(p.opened) {
+				p.opened = r.Time
+			}
+			continue
+		}
+		p := &epoch{EpochOpened: *b, id: b.ID(), issuer: r.Ledger.Origin.Author, opened: r.Time, counts: chain.CheckOffer(b) == nil}
 		byID[p.id] = p
 		all = append(all, p)
 	}
@@ -132,6 +138,18 @@ func (p *epochFlag) String() string {
 
 func (p *epochFlag) flag(c *cobra.Command) {
 	c.Flags().Var(p, "epoch", "the epoch, by its number or its id (default: the last that has begun)")
+}
+
+// lastClosed means the last epoch that was closed where none is named, if one was.
+func (p *epochFlag) lastClosed(all []*epoch) *epochFlag {
+	if p.text == "" {
+		for _, e := range slices.Backward(all) {
+			if len(e.closed) > 0 {
+				return &epochFlag{id: e.id, text: e.id.String()}
+			}
+		}
+	}
+	return p
 }
 
 // among finds the epoch that is meant.

@@ -19,14 +19,6 @@ import (
 // checkNames are the checks in the order in which they are done and told.
 var checkNames = []string{census.CheckedMine, census.CheckedAll, census.CheckedEvidence, census.CheckedConsistent}
 
-// asked is what each check asks, for people.
-var asked = map[string]string{
-	census.CheckedMine:       "Is everybody who shows a receipt in the list?",
-	census.CheckedAll:        "Is the list what the nodes reported: all of it, nothing else, nobody twice?",
-	census.CheckedEvidence:   "Does a random sample of it stand for people whom a door let in?",
-	census.CheckedConsistent: "Was everybody told the same: one list, one draw, no history rewritten?",
-}
-
 // auditSource is where an audit's data comes from, as flags.
 type auditSource struct {
 	hub, from, save string
@@ -41,6 +33,7 @@ func (s *auditSource) flags(c *cobra.Command) {
 	c.Flags().StringVar(&s.key, "key", "", "the auditor's key in a `FILE` (default this folder's, see `tombolo census auditor-key`)")
 	c.Flags().StringVar(&s.community, "community", "", "`FILE` of the community's ledgers from somebody you trust, or the community's id (default this folder's ledgers)")
 	s.epoch.flag(c)
+	c.Flags().Lookup("epoch").Usage = "the epoch, by its number or its id (default: the last that was closed)"
 }
 
 func (s *auditSource) check(c *cobra.Command) error {
@@ -101,9 +94,8 @@ func (a *auditFlags) wants(name string) bool {
 }
 
 func (e *env) audit(ctx context.Context, hub hubSource, a *auditFlags) error {
-	var others []census.Report
 	return e.gather(ctx, hub, &a.auditSource, func(g *gathering) error {
-		if err := g.bring(a, &others); err != nil {
+		if err := g.bring(a); err != nil {
 			return err
 		}
 		if err := g.fetch(ctx, a.wants); err != nil {
@@ -120,22 +112,15 @@ func (e *env) audit(ctx context.Context, hub hubSource, a *auditFlags) error {
 		if err := e.tellReport(g, report, len(forks)); err != nil {
 			return err
 		}
-		return verdictOf(report, others)
+		return verdictOf(report)
 	})
 }
 
-// verdictOf is nil when every check passed, also against others' reports.
-func verdictOf(r census.Report, others []census.Report) error {
-	failed := r.Failed()
-	for _, o := range others {
-		c, err := census.Compare(r, o)
-		if err == nil && c.Failed() && !slices.Contains(failed, census.CheckedConsistent) {
-			failed = append(failed, census.CheckedConsistent)
-		}
-	}
+// verdictOf is nil when every check passed.
+func verdictOf(r census.Report) error {
 	switch {
-	case len(failed) > 0:
-		return fmt.Errorf("%w: %s", errAuditFailed, strings.Join(failed, ", "))
+	case len(r.Failed()) > 0:
+		return fmt.Errorf("%w: %s", errAuditFailed, strings.Join(r.Failed(), ", "))
 	case len(r.Undone()) > 0:
 		return fmt.Errorf("%w: %s", errUnchecked, strings.Join(r.Undone(), ", "))
 	}
@@ -230,7 +215,7 @@ func (e *env) checkCommunity(s *auditSource, r *records) error {
 }
 
 // bring takes in the files that people gave.
-func (g *gathering) bring(a *auditFlags, others *[]census.Report) error {
+func (g *gathering) bring(a *auditFlags) error {
 	for _, path := range a.receipts {
 		data, err := folder.ReadStream(path, census.MaxReceipt)
 		if err != nil {
@@ -244,7 +229,7 @@ func (g *gathering) bring(a *auditFlags, others *[]census.Report) error {
 		g.shown(r.Opening)
 	}
 	for _, path := range a.heads {
-		if err := g.bringHeads(path, others); err != nil {
+		if err := g.bringHeads(path); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
@@ -252,7 +237,7 @@ func (g *gathering) bring(a *auditFlags, others *[]census.Report) error {
 }
 
 // bringHeads takes in a bundle, a report or a signed head.
-func (g *gathering) bringHeads(path string, others *[]census.Report) error {
+func (g *gathering) bringHeads(path string) error {
 	f, err := folder.OpenFile(path)
 	if err != nil {
 		return err
@@ -281,14 +266,14 @@ func (g *gathering) bringHeads(path string, others *[]census.Report) error {
 		if r.Community != g.chain.ID().String() {
 			return census.ErrOtherEpoch
 		}
-		*others = append(*others, r)
-		return g.note([]byte(r.Head))
+		g.others = append(g.others, r)
+		return g.note([]byte(r.Head), nil)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, ledger.MaxNote+1))
 	if err != nil {
 		return err
 	}
-	return g.note(data)
+	return g.note(data, nil)
 }
 
 // keepReport writes the report, whole or not at all.
@@ -313,12 +298,6 @@ func (e *env) tellReport(g *gathering, r census.Report, forks int) error {
 	if e.json {
 		return e.printJSON(r)
 	}
-	var b strings.Builder
-	b.WriteString(r.Text())
-	b.WriteString("\nWhat the checks ask:\n")
-	for _, c := range r.Checks {
-		fmt.Fprintf(&b, "%-10s  %s\n", c.Name, asked[c.Name])
-	}
-	_, err := io.WriteString(e.Out, b.String())
+	_, err := io.WriteString(e.Out, r.Text())
 	return err
 }

@@ -14,7 +14,6 @@ import (
 	"tombolo/cmd/internal/folder"
 	"tombolo/sync/hub"
 	"tombolo/sync/ledger"
-	"tombolo/sync/store"
 	"tombolo/sync/store/pg"
 )
 
@@ -27,6 +26,7 @@ type hubFlags struct {
 func (h *hubFlags) flags(c *cobra.Command) {
 	h.epoch.flag(c)
 	c.Flags().StringVar(&h.database, "database", os.Getenv("TOMBOLO_HUB_DATABASE"), "the postgres:// `URL` that this hub runs on (TOMBOLO_HUB_DATABASE; default the folder's own ledgers)")
+	c.Flags().Lookup("database").DefValue = "" // it may hold a password, and --help would show it
 }
 
 // inHub works as the hub of this folder, beside its daemon or without one.
@@ -74,10 +74,7 @@ func (e *env) hubOf(f *folder.Folder) (*hub.Hub, error) {
 			return nil, err
 		}
 	}
-	guard, err := store.DefaultGuard()
-	if dir := os.Getenv("TOMBOLO_GUARD"); dir != "" {
-		guard.Dir, err = dir, nil
-	}
+	guard, err := folder.Guard()
 	if err != nil {
 		return nil, err
 	}

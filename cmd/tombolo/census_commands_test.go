@@ -103,6 +103,7 @@ func TestCensusCommands(t *testing.T) {
 	w.does(desk, 0, []string{"epoch 1  ", "the press", "The gateways report by themselves"}, open...)
 	w.does(desk, 0, []string{"opens in 1h"}, "census", "status")
 	w.does(desk, 1, []string{"was opened already", "overlaps with epoch 1", "offered this epoch's key"}, append(open, "--number", "1", "--audit", audit.Add(time.Hour).Format(time.RFC3339))...)
+	w.does(desk, 1, []string{"its rules came late", "offered this epoch's key"}, append(open, "--opens", w.now.Format(time.RFC3339))...)
 	all := must(epochs(w.issuer))
 	if len(all) != 1 || !all[0].counts || all[0].Quota != 128 || all[0].Sample != 300 {
 		t.Fatalf("%+v", all)
@@ -145,7 +146,7 @@ func TestCensusCommands(t *testing.T) {
 	w.answerInLedgers(d, list)
 	w.carry()
 	saved, report, receipt := filepath.Join(w.dir, "saved"), filepath.Join(w.dir, "report.json"), w.receipt(w.islands[0], 7, false)
-	text := w.does(press.dir, 0, []string{"Figure: 30 passports", "30 good, 0 bad", "What the checks ask"},
+	text := w.does(press.dir, 0, []string{"Figure: 30 passports", "30 good, 0 bad", "Is everybody who shows a receipt"},
 		"census", "audit", "--hub", server.URL, "--save", saved, "-o", report, "--receipt", receipt, "--beacon", strings.Repeat("ab", 32))
 	for _, name := range checkNames {
 		if !strings.Contains(text, fmt.Sprintf("%-10s  passed", name)) {

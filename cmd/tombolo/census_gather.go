@@ -4,17 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdh"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"tombolo/cmd/internal/folder"
 	"tombolo/sync/census"
 	"tombolo/sync/ledger"
 )
@@ -58,14 +54,17 @@ type gathering struct {
 
 	epoch     *epoch
 	chain     ledger.Charters
-	nodes     []ledger.CharterID // that are registered
+	nodes     []census.Registered
 	rules     census.Rules
 	closings  []census.Closed // of all epochs
 	draws     []census.Drawing
-	head      []byte   // of the census ledger
-	cosigned  [][]byte // heads that the hub shows beside
-	heads     map[ledger.Origin][]ledger.Head
+	noteOf    map[ledger.Origin][]byte // heads of census ledgers
+	cosigned  [][]byte                 // heads that the hub shows beside
+	heads     map[ledger.Origin][]census.Told
 	reported  []ledger.Reported // as receipts and openings bring them
+	others    []census.Report   // of other auditors
+	besides   []*epoch          // of which the days overlap with this one's
+	elsewhere int               // openings for another draw
 	receipts  []census.Receipt
 	list      []byte
 	covers    []census.Covered // nil: unknown
@@ -87,16 +86,21 @@ func (g *gathering) openEpochOf(want *epochFlag) error {
 	if err != nil {
 		return err
 	}
-	if g.epoch, err = want.among(all, g.Now()); err != nil {
+	if g.epoch, err = want.lastClosed(all).among(all, g.Now()); err != nil {
 		return err
 	}
+	for _, p := range all {
+		if p != g.epoch && p.counts && p.Opens < g.epoch.Closes && g.epoch.Opens < p.Closes {
+			g.besides = append(g.besides, p)
+		}
+	}
 	if !g.epoch.counts {
-		return fmt.Errorf("epoch %d: %w", g.epoch.Number, folder.ErrOffer)
+		return fmt.Errorf("epoch %d: %w", g.epoch.Number, ledger.ErrOffer)
 	}
 	if g.nodes, err = g.registered(); err != nil {
 		return err
 	}
-	gateways, err := g.reporters(g.nodes)
+	gateways, err := g.reporters(g.nodes, g.epoch)
 	if err != nil {
 		return err
 	}
@@ -109,9 +113,9 @@ func (g *gathering) openEpochOf(want *epochFlag) error {
 		public := [32]byte(g.key.PublicKey().Bytes())
 		g.named = slices.ContainsFunc(g.epoch.Auditors, func(a ledger.Auditor) bool { return a.Sealing == public })
 	}
-	g.heads = map[ledger.Origin][]ledger.Head{}
+	g.heads, g.noteOf = map[ledger.Origin][]census.Told{}, map[ledger.Origin][]byte{}
 	for _, signed := range g.cosigned {
-		_ = g.note(signed) // of a ledger that nobody here vouches for, it shows nothing
+		_ = g.note(signed, nil) // of a ledger that nobody here vouches for, it shows nothing
 	}
 	return g.readCensus()
 }
@@ -122,7 +126,7 @@ func (g *gathering) readCensus() error {
 		if err != nil {
 			return err
 		}
-		g.head = r.Ledger.Note
+		g.noteOf[r.Ledger.Origin] = r.Ledger.Note
 		switch b := r.Body.(type) {
 		case *ledger.EpochClosed:
 			g.closings = append(g.closings, census.Closed{Origin: r.Ledger.Origin, Index: r.Index, Time: r.Time.UnixMilli(), Body: *b})
@@ -140,6 +144,15 @@ func (g *gathering) closed() (census.Closed, bool) {
 		return census.Closed{}, false
 	}
 	return g.closings[i], true
+}
+
+// once is an error if the hub closed the epoch twice, and not alike: then the first
+// close says nothing.
+func (g *gathering) once(c census.Closed) error {
+	if slices.ContainsFunc(g.closings, func(x census.Closed) bool { return x.Body.Epoch == g.epoch.id && x.Body != c.Body }) {
+		return fmt.Errorf("%w: %s: the hub closed this epoch twice; `tombolo census audit` shows how", errAuditFailed, census.CheckedConsistent)
+	}
+	return nil
 }
 
 // draw is the epoch's; the first one.
@@ -162,69 +175,9 @@ func (g *gathering) issuerHead(c ledger.Checkpoint) error {
 	}
 	root, err := tlog.TreeHash(c.Size, ledger.Hashes(g.Store().Reader(i)))
 	if err == nil && root != c.Root {
-		err = folder.ErrOtherHistory
+		err = ledger.ErrOtherHistory
 	}
 	return err
-}
-
-// author is the key of whoever writes a ledger, by the charter and the
-// directories.
-func (g *gathering) author(o ledger.Origin) (ed25519.PublicKey, bool) {
-	if gw, ok := g.rules.Gateways[o.Author]; ok {
-		return gw.Key, true
-	}
-	for _, a := range g.chain.Latest().Authors {
-		if ledger.KeyIDOf(a.Key[:]) == o.Author {
-			return a.Key[:], true
-		}
-	}
-	return nil, false
-}
-
-// note takes in a signed head that somebody was shown.
-func (g *gathering) note(signed []byte) error {
-	if len(signed) > ledger.MaxNote {
-		return ledger.ErrCheckpoint
-	}
-	line, _, _ := strings.Cut(string(signed), "\n")
-	o, err := ledger.ParseOrigin(line)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ledger.ErrCheckpoint, err)
-	}
-	key, ok := g.author(o)
-	if !ok {
-		return fmt.Errorf("%v: %w", o, folder.ErrNobody)
-	}
-	h, err := ledger.OpenHead(signed, key)
-	if err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(g.heads[o], func(have ledger.Head) bool { return have.Size == h.Size && have.Root == h.Root }) {
-		g.heads[o] = append(g.heads[o], h)
-	}
-	return nil
-}
-
-// shown takes in the heads and the report that an opening stands on. What does
-// not verify is the other checks' affair.
-func (g *gathering) shown(o census.Opening) {
-	for _, s := range []census.Shown{o.Report, o.Admission} {
-		_ = g.note(s.Note)
-	}
-	if o.Full != nil {
-		_ = g.note(o.Full.Decision.Note)
-	}
-	origin, err := o.Report.Origin()
-	if err != nil {
-		return
-	}
-	if gw, ok := g.rules.Gateways[origin.Author]; ok {
-		if _, body, err := o.Report.Verify(gw.Key); err == nil {
-			if b, ok := body.(*ledger.Reported); ok && !slices.ContainsFunc(g.reported, func(have ledger.Reported) bool { return have == *b }) {
-				g.reported = append(g.reported, *b)
-			}
-		}
-	}
 }
 
 // fetch asks the hub for what the checks want of the epoch.
@@ -263,6 +216,7 @@ func (g *gathering) fetchReports(ctx context.Context, tags bool) error {
 		each = func(r census.Tagged, s census.Shown) error {
 			g.reports = append(g.reports, r)
 			g.brought = append(g.brought, s)
+			_ = g.note(s.Note, &s) // *all* says what is wrong with it
 			g.bar.at("reports", int64(len(g.reports)), 0)
 			return nil
 		}
@@ -290,6 +244,9 @@ func (g *gathering) fetchList(ctx context.Context, closed census.Closed) error {
 			}
 			g.list = census.Merge(g.list, nil)
 		}
+		return nil
+	}
+	if closed.Body.Size > census.MaxSize {
 		return nil
 	}
 	// A line more, so that one too many is seen.
@@ -330,7 +287,11 @@ func (g *gathering) fetchOpenings(ctx context.Context) error {
 	g.answers = map[census.Tag][]census.Answer{}
 	for i, s := range all {
 		g.bar.at("openings", int64(i+1), int64(len(all)))
-		if s.draw != d.Body.Seed || len(g.answers[s.tag]) >= maxAnswers {
+		if s.draw != d.Body.Seed {
+			g.elsewhere++
+			continue
+		}
+		if len(g.answers[s.tag]) >= maxAnswers {
 			continue
 		}
 		o, err := census.Unseal(g.key, census.Sealing{Community: g.chain.ID(), Epoch: g.epoch.id, Draw: s.draw, Tag: s.tag}, s.sealed)
@@ -345,29 +306,6 @@ func (g *gathering) fetchOpenings(ctx context.Context) error {
 // maxAnswers bounds the openings that are looked at for one tag: every node that
 // reported it may send one.
 const maxAnswers = 64
-
-// histories are all heads that anybody brought, with the ledgers that are held.
-func (g *gathering) histories() ([]census.History, error) {
-	all, err := g.Store().Ledgers()
-	if err != nil {
-		return nil, err
-	}
-	heads := maps.Clone(g.heads)
-	trees := map[ledger.Origin]census.History{}
-	for _, i := range all {
-		if slices.Contains(auditedKinds, i.Origin.Kind) {
-			heads[i.Origin] = append(slices.Clone(heads[i.Origin]), i.Head)
-			trees[i.Origin] = census.History{Tree: ledger.Hashes(g.Store().Reader(i)), Size: i.Size}
-		}
-	}
-	var out []census.History
-	for _, o := range slices.SortedFunc(maps.Keys(heads), ledger.Origin.Compare) {
-		h := trees[o]
-		h.Heads = heads[o]
-		out = append(out, h)
-	}
-	return out, nil
-}
 
 // boundedBuffer takes so many bytes.
 type boundedBuffer struct {

@@ -17,8 +17,11 @@ func (g *gathering) judge(a *auditFlags) (census.Report, []ledger.Fork, error) {
 	if !ok {
 		return census.Report{}, nil, fmt.Errorf("%w: it closes on %s, and reports take some hours to come in", errNotClosed, when(unix(g.epoch.Closes)))
 	}
+	if closed.Body.Size > census.MaxSize {
+		return census.Report{}, nil, fmt.Errorf("the close says %d passports, which no list can hold", closed.Body.Size)
+	}
 	all, list := g.checkAll(closed)
-	out := census.Audited{Rules: g.rules, Closed: closed, Head: g.head, Draw: g.draw()}
+	out := census.Audited{Rules: g.rules, Closed: closed, Head: g.noteOf[closed.Origin], Draw: g.draw()}
 	var forks []ledger.Fork
 	for _, name := range checkNames {
 		if !a.wants(name) {
@@ -40,76 +43,48 @@ func (g *gathering) judge(a *auditFlags) (census.Report, []ledger.Fork, error) {
 		}
 		out.Checks = append(out.Checks, c)
 	}
-	if len(out.Drawn) == 0 {
-		out.Draw = nil
-	}
-	return census.NewReport(out), forks, nil
+	report := census.NewReport(out)
+	return report, forks, g.compare(&report)
 }
 
-func (g *gathering) checkAll(closed census.Closed) (census.Check, *census.List) {
-	if !g.whole {
-		return g.checkListed(closed)
+// compare holds others' reports against this one: their heads were taken in, and what
+// else they say belongs to *consistent*.
+func (g *gathering) compare(r *census.Report) error {
+	for _, other := range g.others {
+		c, err := census.Compare(*r, other)
+		if err != nil {
+			return err
+		}
+		for i := range r.Checks {
+			if r.Checks[i].Name == census.CheckedConsistent && c.Failed() {
+				for _, what := range c.Details {
+					failCheck(&r.Checks[i], "another auditor's report: %s", what)
+				}
+			}
+		}
 	}
+	return nil
+}
+
+// checkAll is for whom the epoch names; to others it is not published how many each
+// node reported, as that would say who was where.
+func (g *gathering) checkAll(closed census.Closed) (census.Check, *census.List) {
 	w := census.Whole{
-		Rules: g.rules, Closed: closed, List: g.list, Covers: g.covers, Reports: g.reports, Nodes: g.nodes,
+		Rules: g.rules, Closed: closed, List: g.list, Covers: g.covers, Reports: g.reports, Nodes: g.nodes, Shown: g.brought,
 		Progress: func(done, total int64) { g.bar.at("hash", done, total) },
 	}
 	for _, r := range g.receipts {
 		w.Shown = append(w.Shown, r.Opening.Report)
 	}
-	w.Shown = append(w.Shown, g.brought...)
-	return census.CheckAll(w)
-}
-
-// checkListed is what everybody can check of *all*: how many each node reported is
-// published to nobody, as it would say who was where, so that what the list was
-// made of is for the auditors whom the epoch names.
-func (g *gathering) checkListed(closed census.Closed) (census.Check, *census.List) {
-	b, c := &closed.Body, census.Check{Name: census.CheckedAll}
-	switch {
-	case b.Rules != census.RulesVersion:
-		c.Undone, c.What = true, fmt.Sprintf("The epoch was closed by rules %d; checking it needs newer software.", b.Rules)
-		return c, nil
-	case b.Withheld:
-		c.Undone, c.What = true, fmt.Sprintf("The figure is withheld: fewer than %d were seen, and only auditors whom the epoch names get the list.", ledger.Withheld)
-		return c, nil
-	case g.list == nil:
-		c.Undone, c.What = true, "The list is not at hand."
-		return c, nil
+	c, list := census.CheckAll(w)
+	if g.named && !g.whole && !c.Failed() {
+		c = census.Check{Name: c.Name, Undone: true, Details: c.Details,
+			What: "The hub does not give the reports to this auditor, whom the epoch names: what the list was made of could not be seen. Ask again; a hub that goes on refusing has something to hide."}
 	}
-	l, err := census.NewList(g.list)
-	if err != nil {
-		c.What, c.Details = "The list is not strictly sorted: somebody may be in it twice.", []string{err.Error()}
-		return c, nil
-	}
-	c.OK = true
-	fail := func(format string, args ...any) {
-		c.OK, c.Details = false, append(c.Details, fmt.Sprintf(format, args...))
-	}
-	if uint64(l.Len()) != b.Size {
-		fail("the list has %d lines, the close says %d", l.Len(), b.Size)
-	}
-	if root := l.Root(func(done, total int64) { g.bar.at("hash", done, total) }); root != b.Root {
-		fail("the list hashes to %x, the close says %x", root, b.Root)
-	}
-	if g.covers != nil && len(g.covers) != int(b.Reports) {
-		fail("%d reports are named, and the close covers %d", len(g.covers), b.Reports)
-	}
-	for _, r := range g.covers {
-		if gw, ok := g.rules.Gateways[r.Origin.Author]; !ok || gw.Node != r.Node {
-			fail("the report of %v is by nobody who may report for node %.8x", r.Origin.Author, r.Node[:])
-		}
-	}
-	c.What = "The list is not what the hub closed with."
-	if c.OK {
-		c.What = fmt.Sprintf("The list is strictly sorted and hashes to the published root, of %s. That it holds their tags and no other is for auditors to see whom the epoch names.",
-			count(int(b.Reports), "report", "reports"))
-	}
-	return c, l
+	return c, list
 }
 
 // checkEvidence is only for whom the epoch names: to others nothing is opened.
-// While there is time left to answer, tags without an answer decide nothing.
 func (g *gathering) checkEvidence(closed census.Closed, list *census.List, a *auditFlags) (census.Check, []census.Drawn) {
 	undone := func(format string, args ...any) census.Check {
 		return census.Check{Name: census.CheckedEvidence, Undone: true, What: fmt.Sprintf(format, args...)}
@@ -120,19 +95,8 @@ func (g *gathering) checkEvidence(closed census.Closed, list *census.List, a *au
 	case !g.named:
 		return undone("The epoch does not name this auditor, so that nothing was opened to it: %s are named.", auditorsOr(g.epoch.Auditors)), nil
 	}
-	s := census.Sample{Rules: g.rules, Closed: closed, List: list, Beacon: a.seed(), Answers: g.answers}
-	for _, d := range g.draws {
-		if d.Body.Epoch == g.epoch.id {
-			s.Draws = append(s.Draws, d)
-		}
-	}
-	c, drawn := census.CheckEvidence(s)
-	good, bad, unanswered := census.Tally(drawn)
-	if early := g.Now().Unix() < g.epoch.Audit; early && c.Failed() && bad == 0 && unanswered > 0 {
-		c.Undone = true
-		c.What = fmt.Sprintf("Of %d drawn tags %d are good, and %d were not opened yet: there is time until %s. Ask again.", len(drawn), good, unanswered, when(unix(g.epoch.Audit)))
-	}
-	return c, drawn
+	s := census.Sample{Rules: g.rules, Closed: closed, List: list, Draws: g.draws, Beacon: a.seed(), Answers: g.answers, Early: g.Now().Unix() < g.epoch.Audit}
+	return census.CheckEvidence(s)
 }
 
 func auditorsOr(all []ledger.Auditor) string {
@@ -157,7 +121,7 @@ func (g *gathering) checkConsistent(a *auditFlags) (census.Check, []ledger.Fork,
 		return census.Check{}, nil, err
 	}
 	c, forks := census.CheckConsistent(census.Consistency{
-		Rules: g.rules, Histories: histories, Closings: g.closings, Draws: g.draws, Beacon: a.seed(), Reported: g.reported,
+		Rules: g.rules, Histories: histories, Closings: g.closings, Draws: g.draws, Beacon: a.seed(), Covers: g.covers, Reported: g.reported, Opened: g.epoch.opened.Unix(),
 	})
 	held, err := g.Store().Forks()
 	if err != nil {
@@ -170,24 +134,13 @@ func (g *gathering) checkConsistent(a *auditFlags) (census.Check, []ledger.Fork,
 		}
 		failCheck(&c, "%v signed two histories of its %s ledger", head.Origin.Author, head.Origin.Kind)
 	}
-	g.checkDoorLogs(&c)
-	return c, append(forks, held...), nil
-}
-
-// checkDoorLogs holds heads of door logs that somebody kept, as a sibling of the
-// gateway does, against what its reports say that they were.
-func (g *gathering) checkDoorLogs(c *census.Check) {
-	for _, r := range g.reported {
-		o, err := ledger.ParseOrigin(r.Log.Origin)
-		if err != nil {
-			continue
-		}
-		for _, h := range g.heads[o] {
-			if h.Size == r.Log.Size && h.Root != r.Head {
-				failCheck(c, "the report of node %.8x names another head of the door log of %v at %d entries than the gateway had signed: it was rewritten", r.Node[:], o.Author, h.Size)
-			}
-		}
+	for _, p := range g.besides {
+		c.Details = append(c.Details, fmt.Sprintf("epoch %d was opened for the same days, too, as %v: it has another figure", p.Number, p.id))
 	}
+	if g.elsewhere > 0 {
+		c.Details = append(c.Details, fmt.Sprintf("%d openings answer another draw than this one: ask their gateways who drew", g.elsewhere))
+	}
+	return c, append(forks, held...), nil
 }
 
 // failCheck adds something that is wrong to a check.

@@ -168,13 +168,16 @@ func (e *env) openEpoch(ctx context.Context, f *folder.Folder, o *openFlags) err
 			e.warn("it overlaps with epoch %d, from %s until %s: who comes meanwhile counts in both", p.Number, when(unix(p.Opens)), when(unix(p.Closes)))
 		}
 	}
+	if b.Opens <= e.Now().Unix() {
+		e.warn("it has begun already, on %s: audits will say that its rules came late", when(unix(b.Opens)))
+	}
 	if len(b.Auditors) == 0 {
 		e.warn("it names no auditor: nobody will be able to check the evidence of this epoch, for its whole life")
 	}
 	if err := e.takeOffer(ctx, f, evaluator, b, o); err != nil {
 		return err
 	}
-	if err := folder.CheckOffer(chain, b); err != nil {
+	if err := chain.CheckOffer(b); err != nil {
 		return err
 	}
 	if err := e.write(f, ledger.CommunityLog, b); err != nil {

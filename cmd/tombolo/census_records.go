@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/passport"
 	"tombolo/sync/census"
 	"tombolo/sync/ledger"
 	"tombolo/sync/store"
@@ -131,33 +132,32 @@ func exportHeld(w io.Writer, f *folder.Folder) error {
 	return b.Close()
 }
 
-// registered are the nodes that an issuer made part of the community, in the
-// order in which it did.
-func (r *records) registered() (out []ledger.CharterID, err error) {
+// registered are the nodes that an issuer made part of the community.
+func (r *records) registered() (out []census.Registered, err error) {
 	for e, err := range r.Counted(ledger.CommunityLog) {
 		if err != nil {
 			return nil, err
 		}
-		if b, ok := e.Body.(*ledger.NodeRegistered); ok && !slices.Contains(out, b.Node) {
-			out = append(out, b.Node)
+		if b, ok := e.Body.(*ledger.NodeRegistered); ok {
+			out = append(out, census.Registered{Time: e.Time.UnixMilli(), Body: *b})
 		}
 	}
 	return out, nil
 }
 
-// reporters are the gateways whose reports count, by the directories of registered nodes;
-// those included that have gone since.
-func (r *records) reporters(nodes []ledger.CharterID) (map[ledger.KeyID]census.Gateway, error) {
+// reporters are the gateways whose reports count, by the directories of registered
+// nodes: those included that have gone since the epoch began.
+func (r *records) reporters(nodes []census.Registered, p *epoch) (map[ledger.KeyID]census.Gateway, error) {
 	all, err := r.Store().Ledgers()
 	if err != nil {
 		return nil, err
 	}
 	out := map[ledger.KeyID]census.Gateway{}
 	for _, i := range all {
-		if i.Origin.Kind != ledger.DirectoryLog || !slices.Contains(nodes, i.Charter) {
+		if i.Origin.Kind != ledger.DirectoryLog || !slices.ContainsFunc(nodes, func(n census.Registered) bool { return n.Body.Node == i.Charter }) {
 			continue
 		}
-		if err := r.directory(i, out); err != nil {
+		if err := r.directory(i, p, out); err != nil {
 			return nil, err
 		}
 	}
@@ -181,13 +181,14 @@ func (r *records) enrolled(out map[ledger.KeyID]census.Gateway) error {
 }
 
 // directory adds the gateways of one. A key that another node published first
-// stays that node's.
-func (r *records) directory(i store.Info, out map[ledger.KeyID]census.Gateway) error {
+// stays that node's; one that was withdrawn before the epoch began is nobody's: it
+// may have been withdrawn because it was stolen.
+func (r *records) directory(i store.Info, p *epoch, out map[ledger.KeyID]census.Gateway) error {
 	chain, err := r.Store().Charters(i.Charter)
 	if err != nil {
 		return err
 	}
-	limit, ok, err := folder.Limit(chain, ledger.Steward, i, ledger.Hashes(r.Store().Reader(i)))
+	limit, ok, err := chain.Counts(ledger.Steward, i.Origin, i.Size, ledger.Hashes(r.Store().Reader(i)))
 	if err != nil || !ok {
 		return err
 	}
@@ -195,33 +196,67 @@ func (r *records) directory(i store.Info, out map[ledger.KeyID]census.Gateway) e
 		if err != nil {
 			return err
 		}
-		b, ok := e.Body.(*ledger.DirectoryKeys)
-		if !ok || e.Index >= limit {
-			continue
+		if e.Index >= limit {
+			break
 		}
-		id := ledger.KeyIDOf(b.Keys.Signing[:])
-		if _, there := out[id]; !there {
-			out[id] = census.Gateway{Key: b.Keys.Signing[:], Node: chain.ID()}
+		switch b := e.Body.(type) {
+		case *ledger.DirectoryKeys:
+			id := ledger.KeyIDOf(b.Keys.Signing[:])
+			if _, there := out[id]; !there {
+				out[id] = census.Gateway{Key: b.Keys.Signing[:], Node: chain.ID()}
+			}
+		case *ledger.DirectoryGone:
+			if id := ledger.KeyIDOf(b.Signing[:]); out[id].Node == chain.ID() && e.Time.Unix() < p.Opens {
+				delete(out, id)
+			}
 		}
 	}
 	return nil
 }
 
-// standing says of a passport whether it was expelled before an epoch began, by
-// all issuers' ledgers that are held.
-func (r *records) standing(p *epoch) (func(uint64) error, error) {
-	expelled := map[uint64]bool{}
+// standing says whether a passport and its door key could let anybody in during an
+// epoch, by all issuers' ledgers that are held: who was expelled or admitted, and
+// which key was revoked or entered, before it began or after it ended.
+func (r *records) standing(p *epoch) (func(uint64, passport.KeyID) error, error) {
+	type held struct {
+		passport uint64
+		key      passport.KeyID
+	}
+	expelled, admitted := map[uint64]bool{}, map[uint64]bool{}
+	revoked, entered := map[held]bool{}, map[held]bool{}
+	dropped := map[ledger.Kind]bool{} // what an issuer let go of may have been any
 	for e, err := range r.Counted(ledger.CommunityLog) {
 		if err != nil {
 			return nil, err
 		}
-		if b, ok := e.Body.(*ledger.Expel); ok && e.Time.Unix() < p.Opens {
-			expelled[b.Passport] = true
+		before, ended := e.Time.Unix() < p.Opens, e.Time.Unix() >= p.Closes
+		switch b := e.Body.(type) {
+		case nil:
+			dropped[e.Kind] = true
+		case *ledger.Admit:
+			admitted[b.Passport] = admitted[b.Passport] || !ended
+		case *ledger.Expel:
+			expelled[b.Passport] = expelled[b.Passport] || before
+		case *ledger.DoorKeyAdded:
+			if s, err := passport.ParseSignedDelegation(b.Delegation); err == nil && !ended {
+				entered[held{uint64(s.Delegation.Passport), s.Delegation.Key.ID()}] = true
+			}
+		case *ledger.DoorKeyRevoked:
+			if before {
+				revoked[held{b.Passport, b.Key}] = true
+			}
 		}
 	}
-	return func(n uint64) error {
-		if expelled[n] {
+	return func(n uint64, key passport.KeyID) error {
+		switch k := (held{n, key}); {
+		case expelled[n]:
 			return errors.New("an issuer had expelled it before the epoch opened")
+		case !admitted[n] && !dropped[ledger.KindAdmit]:
+			return errors.New("no issuer had admitted it before the epoch closed")
+		case revoked[k]:
+			return errors.New("its door key had been revoked before the epoch opened")
+		case !entered[k] && !dropped[ledger.KindDoorKeyAdded]:
+			return errors.New("no issuer had entered its door key before the epoch closed")
 		}
 		return nil
 	}, nil

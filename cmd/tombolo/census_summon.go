@@ -39,7 +39,7 @@ func (e *env) censusSummon() *cobra.Command {
 			return e.recordAbsent(&s, *report.report)
 		}
 		if err := errors.Join(s.check(c), s.reader.check(c)); err != nil {
-			return usageError{err}
+			return usageError{Err: err}
 		}
 		return asUnchecked(e.fromHub(&s.auditSource, func(hub hubSource) error { return e.summon(c.Context(), hub, &s, *report.report) }))
 	})
@@ -104,6 +104,9 @@ func (e *env) summon(ctx context.Context, hub hubSource, s *summonFlags, r censu
 		case !g.named:
 			return errors.New("the epoch does not name this auditor: nothing was opened to it")
 		}
+		if err := g.fetchReports(ctx, false); err != nil {
+			return err
+		}
 		if err := g.fetchList(ctx, closed); err != nil {
 			return err
 		}
@@ -111,7 +114,7 @@ func (e *env) summon(ctx context.Context, hub hubSource, s *summonFlags, r censu
 			return err
 		}
 		g.bar.end()
-		opening, listed, err := g.opened(tag)
+		opening, listed, err := g.opened(closed, tag)
 		if err != nil {
 			return err
 		}
@@ -125,13 +128,16 @@ func (e *env) summon(ctx context.Context, hub hubSource, s *summonFlags, r censu
 		if err != nil {
 			return err
 		}
-		tap, err := e.summonsTap(ctx, s, challenge, g.epoch.id, tag, auditor)
+		challenge, tap, err := e.summonsTap(ctx, s, challenge, g.epoch.id, tag, auditor)
 		if err != nil {
 			return err
 		}
-		others, err := g.delegations(opening.Passport)
+		others, gone, err := g.delegations(opening.Passport)
 		if err != nil {
 			return err
+		}
+		if slices.Contains(gone, tap.Key.ID()) {
+			return fmt.Errorf("%w: this door key was revoked: another of the same passport has to answer", errAuditFailed)
 		}
 		if err := census.CheckSummons(g.rules, listed, opening, auditor, challenge, tap, others...); err != nil {
 			return fmt.Errorf("%w: %w", errAuditFailed, err)
@@ -141,10 +147,13 @@ func (e *env) summon(ctx context.Context, hub hubSource, s *summonFlags, r censu
 }
 
 // opened is the opening of a drawn tag that holds, with the list's line.
-func (g *gathering) opened(tag census.Tag) (census.Opening, census.Entry, error) {
+func (g *gathering) opened(closed census.Closed, tag census.Tag) (census.Opening, census.Entry, error) {
 	list, err := census.NewList(g.list)
-	if err != nil {
+	switch {
+	case err != nil:
 		return census.Opening{}, census.Entry{}, err
+	case list.Root(nil) != closed.Body.Root || g.whole && census.CoversHash(g.covers) != closed.Body.Covers:
+		return census.Opening{}, census.Entry{}, errors.New("what the hub gives is not what it closed with; audit again")
 	}
 	i, ok := list.Find(tag)
 	if !ok {
@@ -162,47 +171,58 @@ func (g *gathering) opened(tag census.Tag) (census.Opening, census.Entry, error)
 	return census.Opening{}, list.At(i), fmt.Errorf("the tag of line %d: %w", i, err)
 }
 
-// delegations are all door keys that the issuers entered for a passport: any of
-// them may answer.
-func (g *gathering) delegations(n uint64) (out [][]byte, err error) {
+// delegations are the door keys that the issuers entered for a passport: any of them
+// may answer. gone are those that were revoked since: whoever found a lost card could.
+func (g *gathering) delegations(n uint64) (out [][]byte, gone []passport.KeyID, err error) {
 	for r, err := range g.Counted(ledger.CommunityLog) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		b, ok := r.Body.(*ledger.DoorKeyAdded)
-		if !ok {
-			continue
-		}
-		if s, err := passport.ParseSignedDelegation(b.Delegation); err == nil && uint64(s.Delegation.Passport) == n {
-			out = append(out, b.Delegation)
+		switch b := r.Body.(type) {
+		case *ledger.DoorKeyAdded:
+			if s, err := passport.ParseSignedDelegation(b.Delegation); err == nil && uint64(s.Delegation.Passport) == n {
+				out = append(out, b.Delegation)
+			}
+		case *ledger.DoorKeyRevoked:
+			if b.Passport == n {
+				gone = append(gone, b.Key)
+			}
 		}
 	}
-	return out, nil
+	return out, gone, nil
 }
 
 // summonsTap has a card, or a key in a file, answer the challenge.
-func (e *env) summonsTap(ctx context.Context, s *summonFlags, ch passport.Challenge, epoch ledger.EpochID, tag census.Tag, auditor [32]byte) (passport.Tap, error) {
-	if s.softKey != "" {
-		key, err := readSoftKey(s.softKey)
-		if err != nil {
-			return passport.Tap{}, err
-		}
-		sig, err := key.Sign(ch.Sum())
-		if err != nil {
-			return passport.Tap{}, err
-		}
-		return passport.NewTap(ch, key.Key(), sig)
-	}
-	var answer card.Answer
-	err := e.withCard(ctx, &s.reader, func(t card.Transceiver) (err error) {
-		answer, err = card.Tap(t, card.Asker{
-			Gateway: auditor, Door: census.SummonsDoor(epoch, tag), Rand: rand.Reader,
-			Challenge: func(nonce [32]byte) passport.Challenge { ch.Nonce = nonce; return ch },
+func (e *env) summonsTap(ctx context.Context, s *summonFlags, ch passport.Challenge, epoch ledger.EpochID, tag census.Tag, auditor [32]byte) (asked passport.Challenge, tap passport.Tap, err error) {
+	if s.softKey == "" {
+		err = e.withCard(ctx, &s.reader, func(t card.Transceiver) (err error) {
+			asked, tap, err = summonsCard(t, ch, epoch, tag, auditor)
+			return err
 		})
-		return err
+		return asked, tap, err
+	}
+	key, err := readSoftKey(s.softKey)
+	if err != nil {
+		return ch, tap, err
+	}
+	sig, err := key.Sign(ch.Sum())
+	if err != nil {
+		return ch, tap, err
+	}
+	tap, err = passport.NewTap(ch, key.Key(), sig)
+	return ch, tap, err
+}
+
+// summonsCard asks a card, which each time is with a nonce of its own: the challenge
+// that it answered comes back.
+func summonsCard(t card.Transceiver, ch passport.Challenge, epoch ledger.EpochID, tag census.Tag, auditor [32]byte) (passport.Challenge, passport.Tap, error) {
+	answer, err := card.Tap(t, card.Asker{
+		Gateway: auditor, Door: census.SummonsDoor(epoch, tag), Rand: rand.Reader,
+		Challenge: func(nonce [32]byte) passport.Challenge { ch.Nonce = nonce; return ch },
 	})
 	if err != nil {
-		return passport.Tap{}, err
+		return ch, passport.Tap{}, err
 	}
-	return passport.NewTap(answer.Challenge, answer.Key, answer.Signature)
+	tap, err := passport.NewTap(answer.Challenge, answer.Key, answer.Signature)
+	return answer.Challenge, tap, err
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -86,29 +85,13 @@ func (e *env) compareReports(a, b censusFile) error {
 	if err != nil {
 		return err
 	}
-	if err := e.printCheck(c); err != nil {
+	if err := e.print(c, "%s", c.Text()); err != nil {
 		return err
 	}
 	if c.Failed() {
 		return fmt.Errorf("%w: %s", errAuditFailed, c.Name)
 	}
 	return nil
-}
-
-func (e *env) printCheck(c census.Check) error {
-	verdict := "FAILED"
-	switch {
-	case c.OK:
-		verdict = "passed"
-	case c.Undone:
-		verdict = "not done"
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%-10s  %-8s  %s\n", c.Name, verdict, c.What)
-	for _, d := range c.Details {
-		fmt.Fprintf(&b, "%22s%s\n", "", d)
-	}
-	return e.print(c, "%s", b.String())
 }
 
 func (e *env) showReport(r census.Report) error {
@@ -118,7 +101,7 @@ func (e *env) showReport(r census.Report) error {
 	if !e.json {
 		e.note("its figures follow from what it lists; whether that is so, only its auditor knows, or whoever audits again")
 	}
-	return verdictOf(r, nil)
+	return verdictOf(r)
 }
 
 // redeem holds a receipt against the list: *mine*.
@@ -129,7 +112,7 @@ func (e *env) redeem(ctx context.Context, hub hubSource, s *auditSource, file ce
 		if !ok {
 			return fmt.Errorf("%w: it closes on %s", errNotClosed, when(unix(g.epoch.Closes)))
 		}
-		if err := g.fetchList(ctx, closed); err != nil {
+		if err := errors.Join(g.once(closed), g.fetchList(ctx, closed)); err != nil {
 			return err
 		}
 		var list *census.List
@@ -142,10 +125,10 @@ func (e *env) redeem(ctx context.Context, hub hubSource, s *auditSource, file ce
 		}
 		c := census.CheckMine(g.rules, closed, list, []census.Receipt{*file.receipt})
 		g.bar.end()
-		if err := e.printCheck(c); err != nil {
+		if err := e.print(c, "%s", c.Text()); err != nil {
 			return err
 		}
-		return verdictOf(census.Report{Checks: []census.Check{c}}, nil)
+		return verdictOf(census.Report{Checks: []census.Check{c}})
 	})
 }
 

@@ -20,7 +20,7 @@ func (e *env) communityNew() *cobra.Command {
 	var registry address
 	c := verb("new SLUG", "Make a community: its charter, signed here, and its first issuer's key", func(_ *cobra.Command, args []string) error {
 		if err := ledger.CheckSlug("slug", args[0]); err != nil {
-			return usageError{err}
+			return usageError{Err: err}
 		}
 		if chain == 0 || registry == (address{}) {
 			return usage("--chain-id and --registry are the passport registry's place on its chain, and not 0")

@@ -35,6 +35,7 @@ type demo struct {
 	headless bool
 	dir      string
 	world    demoWorld
+	muted    bool // commands are not shown, there are too many alike
 
 	mu     sync.Mutex // over what is told: records come from the gateway's goroutines
 	failed int        // under mu
@@ -122,7 +123,9 @@ func (d *demo) colour(code, text string) string {
 // folder, and returns what it printed.
 func (d *demo) tombolo(now func() time.Time, dir string, args ...string) (string, error) {
 	shown := strings.ReplaceAll(strings.Join(args, " "), d.dir+"/", "")
-	d.tell(event{"event": "command", "command": "tombolo " + shown}, "  $ tombolo %s", shown)
+	if !d.muted {
+		d.tell(event{"event": "command", "command": "tombolo " + shown}, "  $ tombolo %s", shown)
+	}
 	var out, errs bytes.Buffer
 	child := &env{Now: now, Sleep: d.Sleep, In: strings.NewReader(""), Out: &out, Err: &errs}
 	if code := child.run(d.ctx, append([]string{"--dir", dir}, args...)); code != 0 {

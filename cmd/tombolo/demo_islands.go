@@ -72,6 +72,9 @@ levels = ["all"]
 
 const islandWiring = `data = "."
 %s
+[census]
+grace = "1s"
+patience = "5s"
 [sim]
 socket = "sim.sock"
 [doors.%s]
@@ -86,6 +89,7 @@ type archipelago struct {
 	*demo
 	front, garden, boathouse *demoGateway
 	sea                      *cable
+	broker                   string // where casa's listens
 }
 
 func (d *demo) mare() string { return d.path("mare-steward") }
@@ -107,7 +111,7 @@ func (d *demo) islands() (err error) {
 	if err := a.build(); err != nil {
 		return err
 	}
-	for _, scene := range []func() error{a.everywhere, a.suspension, a.afar, a.cut, a.mended, a.status} {
+	for _, scene := range []func() error{a.everywhere, a.suspension, a.afar, a.cut, a.mended, a.status, a.census} {
 		if err := scene(); err != nil {
 			return err
 		}
@@ -143,6 +147,7 @@ func (a *archipelago) build() error {
 	if err := listener.Close(); err != nil {
 		return err
 	}
+	a.broker = broker
 	if a.sea, err = newCable(broker); err != nil {
 		return err
 	}

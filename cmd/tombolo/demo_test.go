@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,9 @@ func TestDemo(t *testing.T) {
 		case "end":
 			seen["end"]++
 		}
+	}
+	if n := seen[fmt.Sprint(demoGuests)]; n != 2 {
+		t.Errorf("the census came out %d times at %d, as announced; want the figure and the openings", n, demoGuests)
 	}
 	for _, want := range []string{"code-before-start", "granted", "code-replayed", "code-expired", "out-of-scope", "wrong-mode", "unreadable",
 		"no-level", "stale-roster", "suspended", "revoked", "home", "exit", "somebody", "granted,", "end"} {

@@ -32,7 +32,7 @@ func (e *env) doorkeyTap() *cobra.Command {
 	var t tapFlags
 	c := verb("tap", "Hold a door key to a simulated reader, as a card would be held to a real one, and say what the reader shows", func(c *cobra.Command, _ []string) error {
 		if err := ledger.CheckSlug("door", t.at.Door); err != nil {
-			return usageError{err}
+			return usageError{Err: err}
 		}
 		if strings.Trim(t.pin, "0123456789") != "" || c.Flags().Changed("pin") && t.pin == "" {
 			return usage("%s: --pin: want digits", c.CommandPath())

@@ -98,7 +98,7 @@ func (a *approval) network(ctx context.Context, f *folder.Folder) error {
 	if a.code != "" {
 		code, err := enroll.ParseCode(a.code)
 		if err != nil {
-			return usageError{err}
+			return usageError{Err: err}
 		}
 		cfg.Code = &code
 	} else {

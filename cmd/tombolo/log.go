@@ -87,7 +87,7 @@ A field that a spreadsheet would take for a formula begins with a quote (').`
 func (l *logFlags) check(c *cobra.Command, e *env) (err error) {
 	for _, d := range l.wants.doors {
 		if err := ledger.CheckSlug("door", d); err != nil {
-			return usageError{err}
+			return usageError{Err: err}
 		}
 	}
 	if l.wants.kinds, err = parseKinds(l.kinds); err != nil {

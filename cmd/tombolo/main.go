@@ -1,11 +1,12 @@
 // Command tombolo is what stewards, issuers and residents type: it makes
 // communities and nodes, admits people, binds their door keys, signs a node's
-// policy, enrols gateways, and carries and verifies ledgers as files. It needs
-// no network.
+// policy, enrols gateways, carries and verifies ledgers, and opens, closes and
+// audits epochs. Only what asks others needs a network.
 //
 // Commands are a noun and a verb; `tombolo help` lists them. What a program
-// would read comes as JSON with --json. The exit status is 0, 1 after an error
-// and 2 when the command line was not understood.
+// would read comes as JSON with --json. The exit status is 0, 1 after an error,
+// 2 when the command line was not understood, and 3 when an audit had to leave a
+// check undone.
 package main
 
 import (

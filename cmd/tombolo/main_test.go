@@ -128,7 +128,7 @@ func newKeystore(number, password string) ([]byte, error) {
 // DIR PASSPORT DIGITS (what was typed there), gateway newer DIR (later software has
 // it).
 func gatewayTool(args []string) error {
-	f, err := folder.Open(args[1], args[0] == "new")
+	f, err := folder.Open(args[1], args[0] == "new" || args[0] == "service")
 	if err != nil {
 		return err
 	}
@@ -137,6 +137,16 @@ func gatewayTool(args []string) error {
 	switch args[0] {
 	case "new":
 		_, err := f.NewGateway(args[2])
+		return err
+	case "service": // a hub's or an evaluator's folder
+		_, err := f.NewService(ledger.AuthorRole(args[2]))
+		return err
+	case "census": // an entry of the hub's
+		a, err := f.Author(ledger.CensusLog)
+		if err != nil {
+			return err
+		}
+		_, err = a.Append(store.Draft{Body: &ledger.EpochClosed{Epoch: ledger.EpochID{1}, Size: 20, Rules: 1, Reports: 1}, Time: testNow()})
 		return err
 	case "phones":
 		if _, err := f.Vouched(); err != nil {

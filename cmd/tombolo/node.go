@@ -20,7 +20,7 @@ func (e *env) nodeCmd() *cobra.Command {
 func (e *env) nodeNew() *cobra.Command {
 	return verb("new SLUG", "Make a node of this folder's community: its charter, signed here, and its first steward's key", func(_ *cobra.Command, args []string) error {
 		if err := ledger.CheckSlug("slug", args[0]); err != nil {
-			return usageError{err}
+			return usageError{Err: err}
 		}
 		return e.change(false, func(f *folder.Folder) error {
 			community, err := f.Community()

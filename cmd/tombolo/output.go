@@ -1,73 +1,34 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"golang.org/x/term"
 
+	"tombolo/cmd/internal/cli"
 	"tombolo/sync/ledger"
 )
 
 // print prints v as one line of JSON, or the text for people.
 func (e *env) print(v any, text string, args ...any) error {
-	if e.json {
-		return e.printJSON(v)
-	}
-	_, err := fmt.Fprintf(e.Out, text, args...)
-	return err
+	return cli.Print(e.Out, e.json, v, text, args...)
 }
 
-func (e *env) printJSON(v any) error {
-	enc := json.NewEncoder(e.Out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
+func (e *env) printJSON(v any) error { return cli.PrintJSON(e.Out, v) }
 
 // table prints rows under a head, or each of the values as one line of JSON.
 func table[T any](e *env, values []T, none string, head []string, row func(T) []string) error {
-	if e.json {
-		for _, v := range values {
-			if err := e.printJSON(v); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if len(values) == 0 {
-		_, err := fmt.Fprintln(e.Out, none)
-		return err
-	}
-	var b bytes.Buffer
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, strings.Join(head, "\t"))
-	for _, v := range values {
-		fmt.Fprintln(w, strings.Join(row(v), "\t"))
-	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(b.String()) {
-		if _, err := fmt.Fprintln(e.Out, strings.TrimRight(line, " \n")); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cli.Table(e.Out, e.json, values, none, head, row)
 }
 
 // warn tells a person something that stops nothing.
-func (e *env) warn(format string, args ...any) {
-	fmt.Fprintf(e.Err, "warning: "+format+"\n", args...)
-}
+func (e *env) warn(format string, args ...any) { cli.Warn(e.Err, format, args...) }
 
 // when is a time as people here read it.
 func when(t time.Time) string { return whenIn(t, time.Local) }
@@ -99,26 +60,11 @@ type hexBytes []byte
 
 func (h hexBytes) MarshalJSON() ([]byte, error) { return json.Marshal(hex.EncodeToString(h)) }
 
-func terminal(v any) bool {
-	f, ok := v.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
-}
+func terminal(v any) bool { return cli.Terminal(v) }
 
 // confirm asks before what cannot be undone.
 func (e *env) confirm(yes bool, what string, args ...any) error {
-	if yes {
-		return nil
-	}
-	what = fmt.Sprintf(what, args...)
-	if !terminal(e.In) {
-		return fmt.Errorf("%s\nThis cannot be undone; add --yes to do it", what)
-	}
-	fmt.Fprintf(e.Err, "%s\nThis cannot be undone. Type yes to do it: ", what)
-	line, err := bufio.NewReader(io.LimitReader(e.In, 100)).ReadString('\n')
-	if err != nil || strings.TrimSpace(line) != "yes" {
-		return errors.New("nothing was done")
-	}
-	return nil
+	return cli.Confirm(e.In, e.Err, yes, what, args...)
 }
 
 // askSecret has a line typed on the terminal, without an echo. Without a terminal

@@ -52,7 +52,7 @@ func (e *env) passportIssue() *cobra.Command {
 			return usage("--owner is nobody's address")
 		}
 		if err := ledger.CheckSlug("class", class); err != nil {
-			return usageError{err}
+			return usageError{Err: err}
 		}
 		if err := valid.fill(e.Now(), time.Local); err != nil {
 			return err

@@ -284,7 +284,7 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // not know; without a policy every door may be.
 func checkDoor(f *folder.Folder, door string) error {
 	if err := ledger.CheckSlug("door", door); err != nil {
-		return usageError{err}
+		return usageError{Err: err}
 	}
 	s, err := newestPolicy(f)
 	if s == nil || err != nil {

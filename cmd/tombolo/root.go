@@ -3,15 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"tombolo/cmd/internal/cli"
 	"tombolo/cmd/internal/folder"
 	"tombolo/passport/card"
 	"tombolo/passport/card/soft"
@@ -49,12 +48,12 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // usageError is a command line that was not understood: exit status 2.
-type usageError struct{ error }
+type usageError = cli.UsageError
 
-func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+func usage(format string, args ...any) error { return cli.Usage(format, args...) }
 
 // errTold is an error whose text was printed already.
-var errTold = errors.New("see above")
+var errTold = cli.ErrTold
 
 // errUnchecked is wrapped by what kept an audit from judging: exit status 3.
 var errUnchecked = errors.New("it could not be checked")
@@ -62,36 +61,22 @@ var errUnchecked = errors.New("it could not be checked")
 func (e *env) run(ctx context.Context, args []string) int {
 	e.ctx, e.wrote = ctx, false
 	root := e.root()
-	root.SetArgs(args)
 	root.SetIn(e.In)
 	root.SetOut(e.Out)
 	root.SetErr(e.Err)
-	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return 0
-	}
-	if _, bad := errors.AsType[usageError](err); bad {
-		fmt.Fprintf(e.Err, "tombolo: %v\nSee `%s --help`.\n", err, cmd.CommandPath())
-		return 2
-	}
-	if !errors.Is(err, errTold) {
-		fmt.Fprintf(e.Err, "tombolo: %v\n", err)
-	}
-	if errors.Is(err, errUnchecked) {
+	status, err := cli.Run(ctx, root, args)
+	if status == cli.Failed && errors.Is(err, errUnchecked) {
 		return 3
 	}
-	return 1
+	return status
 }
 
 func (e *env) root() *cobra.Command {
-	root := group("tombolo", "An access-control system whose every word is signed",
+	root := cli.Root(group("tombolo", "An access-control system whose every word is signed",
 		e.communityCmd(), e.nodeCmd(), e.gatewayCmd(), e.homeCmd(),
 		e.doorCmd(), e.guestCmd(), e.barCmd(), e.forgiveCmd(), e.pinCmd(),
-		e.passportCmd(), e.doorkeyCmd(), e.cardCmd(), e.hwCmd(), e.charterCmd(), e.ledgerCmd(), e.syncCmd(), e.brokerCmd(), e.logCmd(), e.censusCmd(), e.demoCmd())
-	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+		e.passportCmd(), e.doorkeyCmd(), e.cardCmd(), e.hwCmd(), e.charterCmd(), e.ledgerCmd(), e.syncCmd(), e.brokerCmd(), e.logCmd(), e.censusCmd(), e.demoCmd()), &e.json)
 	root.PersistentFlags().StringVar(&e.dir, "dir", defaultDir(), "folder of keys and ledgers (TOMBOLO_DIR)")
-	root.PersistentFlags().BoolVar(&e.json, "json", false, "print JSON, one value a line")
 	root.PersistentFlags().BoolVar(&e.offline, "offline", false, "do not tell the gateways now what is written, although there is a links.toml")
 	return root
 }
@@ -107,85 +92,15 @@ func defaultDir() string {
 	return filepath.Join(home, ".tombolo")
 }
 
-// group is a noun: it does nothing without a verb.
 func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			hint := ""
-			c.SuggestionsMinimumDistance = 2
-			if whole := verbsOf(c, args[0]); whole != "" {
-				hint = "; did you mean " + whole + "?"
-			} else if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				hint = fmt.Sprintf("; did you mean %q?", near[0])
-			}
-			return usage("unknown command %q%s", c.CommandPath()+" "+args[0], hint)
-		},
-		RunE: func(c *cobra.Command, _ []string) error {
-			var names []string
-			for _, v := range c.Commands() {
-				if v.IsAvailableCommand() {
-					names = append(names, v.Name())
-				}
-			}
-			return usage("%s: say what: %s", c.CommandPath(), strings.Join(names, ", "))
-		}}
-	c.AddCommand(verbs...)
-	return c
+	return cli.Group(use, short, verbs...)
 }
 
-// verbsOf names the commands below the nouns of c that are called like that; "" if
-// there are none, or too many to mean one.
-func verbsOf(c *cobra.Command, name string) string {
-	var found []string
-	for _, noun := range c.Commands() {
-		for _, v := range noun.Commands() {
-			if v.Name() == strings.ToLower(name) && v.IsAvailableCommand() {
-				found = append(found, fmt.Sprintf("%q", noun.Name()+" "+v.Name()))
-			}
-		}
-	}
-	if len(found) > 4 {
-		return ""
-	}
-	return strings.Join(found, " or ")
-}
-
-// verb is a command that takes the named arguments, those in brackets
-// optionally.
 func verb(use, short string, run func(*cobra.Command, []string) error) *cobra.Command {
-	words := strings.Fields(use)[1:]
-	least := 0
-	for _, w := range words {
-		if !strings.HasPrefix(w, "[") {
-			least++
-		}
-	}
-	return &cobra.Command{Use: use, Short: short, RunE: run, Args: func(c *cobra.Command, args []string) error {
-		if len(args) < least {
-			return usage("%s: %s is missing", c.CommandPath(), words[len(args)])
-		}
-		if len(args) > len(words) {
-			return usage("%s: %q is one argument too many", c.CommandPath(), args[len(words)])
-		}
-		return nil
-	}}
+	return cli.Verb(use, short, run)
 }
 
-// need makes flags mandatory.
-func need(c *cobra.Command, flags ...string) *cobra.Command {
-	c.PreRunE = func(c *cobra.Command, _ []string) error {
-		for _, f := range flags {
-			if !c.Flags().Changed(f) {
-				return usage("%s: --%s is missing", c.CommandPath(), f)
-			}
-		}
-		return nil
-	}
-	return c
-}
+func need(c *cobra.Command, flags ...string) *cobra.Command { return cli.Need(c, flags...) }
 
 // open opens the folder for do, and closes it.
 func (e *env) open(create bool, do func(*folder.Folder) error) error {

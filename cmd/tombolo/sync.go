@@ -32,11 +32,13 @@ const (
 	syncLook     = 20 * time.Millisecond
 )
 
-// holder is how far a gateway of the node has what this desk writes.
+// holder is how far a gateway of the node has what this desk writes, durably and by
+// its own signature.
 type holder struct {
 	name string
 	id   ledger.KeyID
-	has  bool // all of it, durably, by its own signature
+	has  bool // all that travels over this desk's links
+	all  bool // the rest as well
 }
 
 // holders says it of each active gateway of the node.
@@ -69,13 +71,20 @@ func (d *desk) holders() (out []holder, err error) {
 		if !g.Active() {
 			continue
 		}
-		h := holder{name: g.Name, id: ledger.KeyIDOf(g.Keys.Signing[:]), has: true}
+		h := holder{name: g.Name, id: ledger.KeyIDOf(g.Keys.Signing[:]), has: true, all: true}
 		for _, l := range own {
-			h.has = h.has && held[l.Origin][h.id] >= l.Size
+			there := held[l.Origin][h.id] >= l.Size
+			h.all = h.all && there
+			h.has = h.has && (there || !d.carries(l.Origin.Kind))
 		}
 		out = append(out, h)
 	}
 	return out, nil
+}
+
+// carries tells whether ledgers of a kind travel over one of this desk's links.
+func (d *desk) carries(k ledger.LogKind) bool {
+	return d.ownLink || replica.ScopeOf(k) != replica.Node
 }
 
 // own lists the newest ledger of each kind that this folder writes.
@@ -112,6 +121,7 @@ func (d *desk) own() (out []store.Info, err error) {
 type reached struct {
 	Reached []string `json:"reached"`
 	Missing []string `json:"missing"`
+	Kept    []string `json:"kept"`       // reached, but not with what is the node's: no link carries it
 	Links   []string `json:"links_down"` // and why
 	Seconds float64  `json:"seconds"`
 }
@@ -123,6 +133,9 @@ func (r reached) String() string {
 	}
 	if len(r.Missing) > 0 {
 		out += "; not yet: " + strings.Join(r.Missing, ", ")
+	}
+	if len(r.Kept) > 0 {
+		out += fmt.Sprintf("\nonly what is the community's was told to %s: policies and orders travel over links that are marked `own = true`, and %s has none", strings.Join(r.Kept, ", "), linksFile)
 	}
 	for _, l := range r.Links {
 		out += "\nlink " + l
@@ -157,12 +170,15 @@ func (e *env) tell(ctx context.Context, f *folder.Folder, patience time.Duration
 				return err
 			}
 			s := d.node.Status()
-			r = reached{Seconds: time.Since(began).Seconds(), Reached: []string{}, Missing: []string{}, Links: downLinks(s.Links)}
+			r = reached{Seconds: time.Since(began).Seconds(), Reached: []string{}, Missing: []string{}, Kept: []string{}, Links: downLinks(s.Links)}
 			for _, h := range all {
 				if h.has {
 					r.Reached = append(r.Reached, h.name)
 				} else {
 					r.Missing = append(r.Missing, h.name)
+				}
+				if h.has && !h.all {
+					r.Kept = append(r.Kept, h.name)
 				}
 			}
 			left := int64(0) // of what is to come here, and of charters to announce
@@ -193,9 +209,6 @@ func (e *env) tell(ctx context.Context, f *folder.Folder, patience time.Duration
 			}
 		}
 	})
-	if err == nil && len(r.Missing) > 0 && len(r.Links) == 0 && !d.ownLink {
-		e.warn("no link of %s is marked `own = true`: policies and orders travel over no other, so only what is the community's was told", linksFile)
-	}
 	return r, err
 }
 
@@ -213,7 +226,7 @@ func (e *env) syncRun() *cobra.Command {
 			if err := e.print(r, "%s\n", r); err != nil {
 				return err
 			}
-			if len(r.Missing) > 0 || len(r.Links) > 0 {
+			if len(r.Missing) > 0 || len(r.Kept) > 0 || len(r.Links) > 0 {
 				return errTold
 			}
 			return nil
@@ -254,6 +267,9 @@ func (e *env) syncStatus() *cobra.Command {
 			}
 			for _, p := range s.Problems {
 				e.warn("%s", p)
+			}
+			if s.Census != nil && s.Census.Error != "" {
+				e.warn("the census is not taken: %s", s.Census.Error)
 			}
 			if words := decidesBy(s); words != "" {
 				fmt.Fprintln(e.Err, words)

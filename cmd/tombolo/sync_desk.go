@@ -15,6 +15,7 @@ import (
 	"tombolo/cmd/internal/build"
 	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/gateway"
+	"tombolo/cmd/internal/linking"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/sync/enroll"
 	"tombolo/sync/ledger"
@@ -94,7 +95,7 @@ func (e *env) participant(f *folder.Folder) (*desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	linking := gateway.Linking{
+	linking := linking.Participant{
 		Folder: f, Key: key, Software: "tombolo " + build.Version(), Now: e.Now,
 		Own: func() (tls.Certificate, error) { return enroll.DeskCertificate(d.author, e.Now()) },
 	}

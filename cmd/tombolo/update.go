@@ -178,6 +178,10 @@ func (d *updateFlags) applyAuthors(f *folder.Folder, next *ledger.Charter) error
 // applyServices names the keys of a hub or an evaluator, in the place of those that
 // are in force.
 func (d *updateFlags) applyServices(f *folder.Folder, next *ledger.Charter) error {
+	if len(d.services) > 0 && next.Kind != ledger.CommunityCharter {
+		return fmt.Errorf("a charter of a node names no hub: say community")
+	}
+	given := map[ledger.AuthorRole]bool{}
 	for _, path := range d.services {
 		data, err := folder.ReadFile(path, 1<<16)
 		if err != nil {
@@ -186,6 +190,14 @@ func (d *updateFlags) applyServices(f *folder.Folder, next *ledger.Charter) erro
 		s, err := folder.ParseService(data)
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
+		}
+		if given[s.Role] {
+			return usage("--service: two requests of a %s, of which there is one", s.Role)
+		}
+		given[s.Role] = true
+		named := slices.ContainsFunc(next.Authors, func(a ledger.Author) bool { return a.Role == s.Role && a.Key == s.Keys[s.Role] && !a.Retired })
+		if named {
+			return fmt.Errorf("%s: the charter names this %s already", path, s.Role)
 		}
 		for role, key := range s.Keys {
 			for i, a := range next.Authors {

@@ -166,7 +166,7 @@ func (s *span) flags(c *cobra.Command) {
 // name none.
 func (s *span) fill(now time.Time, zone *time.Location) error {
 	if err := errors.Join(s.from.in(zone), s.until.in(zone)); err != nil {
-		return usageError{err}
+		return usageError{Err: err}
 	}
 	if s.from.IsZero() {
 		s.from.Time = now
@@ -237,10 +237,10 @@ func (l *lasting) String() string {
 func logKinds(names []string) (out []ledger.LogKind, err error) {
 	for _, n := range names {
 		switch k := ledger.LogKind(n); k {
-		case ledger.CommunityLog, ledger.NodeLog, ledger.DirectoryLog, ledger.DoorLog:
+		case ledger.CommunityLog, ledger.NodeLog, ledger.DirectoryLog, ledger.CensusLog, ledger.DoorLog:
 			out = append(out, k)
 		default:
-			return nil, usage("--kind %s: want community, node, directory or door", n)
+			return nil, usage("--kind %s: want community, node, directory, census or door", n)
 		}
 	}
 	return out, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tombolo/cmd/internal/build"
+	"tombolo/cmd/internal/cli"
 	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/gateway"
 	"tombolo/cmd/internal/wiring"
@@ -179,12 +180,9 @@ func newRun(env environment, load func() (*wiring.Wiring, error)) *cobra.Command
 }
 
 func newLog(w io.Writer, asJSON, verbose bool) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
+	level := slog.LevelInfo
 	if verbose {
-		opts.Level = slog.LevelDebug
+		level = slog.LevelDebug
 	}
-	if asJSON {
-		return slog.New(slog.NewJSONHandler(w, opts))
-	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	return cli.Logger(w, asJSON, level)
 }

@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
-
 	"tombolo/cmd/internal/build"
 	"tombolo/cmd/internal/gateway"
+	"tombolo/cmd/internal/service"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/sync/ledger"
 )
@@ -78,7 +76,7 @@ func (o *opening) run(ctx context.Context, open func() (*gateway.Gateway, error)
 		return opened, failed
 	case <-ctx.Done():
 		o.log.Info("stopped while it opened")
-		notify(daemon.SdNotifyStopping, o.log)
+		service.Stopping(o.log)
 		return nil, nil
 	}
 }
@@ -99,8 +97,7 @@ func (o *opening) watch(ctx context.Context) {
 			continue
 		}
 		o.log.Info("opening", "what", at.What, "done", at.Done, "of", at.Of)
-		// sd_notify(3): so long from now, or TimeoutStartSec= if that ends later.
-		notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", openingExtends.Microseconds()), o.log)
+		service.Extend(openingExtends, o.log)
 	}
 }
 
@@ -118,38 +115,5 @@ func watch(ctx context.Context, g watched, log *slog.Logger) {
 	case <-ctx.Done():
 		return
 	}
-	log.Info("ready")
-	notify(daemon.SdNotifyReady, log)
-	context.AfterFunc(ctx, func() { notify(daemon.SdNotifyStopping, log) })
-	every, err := daemon.SdWatchdogEnabled(false)
-	if err != nil || every == 0 {
-		if err != nil {
-			log.Error("no watchdog", "err", err)
-		}
-		return
-	}
-	for tick := time.NewTicker(every / 3); ; {
-		select {
-		case <-ctx.Done():
-			tick.Stop()
-			return
-		case <-tick.C:
-		}
-		alive, cancel := context.WithTimeout(ctx, every/3)
-		err := g.Ping(alive)
-		cancel()
-		if errors.Is(err, context.DeadlineExceeded) {
-			log.Error("the controller does not answer; the watchdog goes hungry")
-			continue
-		}
-		if err == nil {
-			notify(daemon.SdNotifyWatchdog, log)
-		}
-	}
-}
-
-func notify(state string, log *slog.Logger) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn("the service manager was not told", "state", state, "err", err)
-	}
+	service.Feed(ctx, log, g.Ping)
 }

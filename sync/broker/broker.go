@@ -227,6 +227,7 @@ func (b *Broker) Stats() Stats {
 func (b *Broker) Close() error {
 	b.closing.Do(func() {
 		close(b.stop)
+		b.log.closing.Store(true)
 		if b.front != nil {
 			b.front.close()
 		}

@@ -15,7 +15,8 @@ import (
 type lines struct {
 	log        *slog.Logger
 	violations atomic.Uint64
-	names      sync.Map // peer by remote address, as text: nats-server's lines begin with the address
+	closing    atomic.Bool // what cannot be done any more is nobody's fault
+	names      sync.Map    // peer by remote address, as text: nats-server's lines begin with the address
 
 	mu      sync.Mutex
 	fatal   error // the first one since it was last taken
@@ -76,15 +77,21 @@ func (l *lines) Tracef(string, ...any)  {}
 
 func (l *lines) Warnf(format string, v ...any) { l.write(slog.LevelWarn, format, v...) }
 
-// Errorf also counts what permissions refused. nats-server tells of it nowhere
-// but here; a test holds that it still says so in these words, which follow the
-// connection and the user in the line.
+// Errorf also counts what permissions refused, which is no error of the broker's: who
+// has just been enrolled may ask for more than it may read yet. nats-server tells of
+// it nowhere but here; a test holds that it still says so in these words, which follow
+// the connection and the user in the line.
 func (l *lines) Errorf(format string, v ...any) {
+	level := slog.LevelError
+	if l.closing.Load() {
+		level = slog.LevelDebug
+	}
 	if strings.HasSuffix(format, " - Publish Violation - Subject %q") ||
 		strings.Contains(format, " - Subscription Violation - Subject ") {
 		l.violations.Add(1)
+		level = min(level, slog.LevelWarn)
 	}
-	l.write(slog.LevelError, format, v...)
+	l.write(level, format, v...)
 }
 
 // Fatalf does not end the process: what it reports is asked for after a start.

@@ -1,8 +1,14 @@
 package broker_test
 
 import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"tombolo/sync/broker"
 )
 
 // checkPermissions holds for every kind of broker. connect makes a new
@@ -282,4 +288,39 @@ func TestQoSAboveZeroIsNotServed(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("a QoS 2 publish was taken: each one is stored until it is released")
 	}
+}
+
+// TestViolationsAreNoErrors: whoever asks for more than it may read is told of in the
+// log, as who has just been enrolled may, and the broker has done nothing wrong.
+func TestViolationsAreNoErrors(t *testing.T) {
+	t.Parallel()
+	var log lockedBuffer
+	h := standard(t)
+	b := open(t, h, func(c *broker.Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	a := h.dial(t, b, alice)
+	if code := a.subscribe(topic(node2, "from/+/head/#"), 0); code != 128 {
+		t.Fatalf("SUBACK %d", code)
+	}
+	eventually(t, "the log tells of it", func() bool { return strings.Contains(log.String(), "level=WARN msg=broker said=") })
+	b.Close()
+	if text := log.String(); strings.Contains(text, "level=ERROR") {
+		t.Error(text)
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }

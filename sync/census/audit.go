@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"tombolo/sync/ledger"
@@ -97,6 +98,13 @@ func (c Closed) sized(n int64) bool {
 	return uint64(n) == c.Body.Size
 }
 
+// had tells whether what the hub acknowledged at a time in Unix seconds had to be in
+// the close. In the second of the close itself it may have come after it: nobody is
+// convicted of that.
+func (c Closed) had(held uint64) bool {
+	return held != 0 && held <= math.MaxInt64 && int64(held) < c.Time/1000
+}
+
 // CheckMine redeems receipts: *mine*.
 func CheckMine(r Rules, c Closed, l *List, receipts []Receipt) Check {
 	if len(receipts) == 0 {
@@ -131,11 +139,11 @@ type Tagged struct {
 type Whole struct {
 	Rules    Rules
 	Closed   Closed
-	List     []byte // ledger.TagSize bytes a line; nil if it is not served
-	Covers   []Covered
-	Reports  []Tagged           // of all that is covered, to auditors whom the epoch names; nil to others
-	Shown    []Shown            // Reported entries that residents' receipts or nodes' stewards bring
-	Nodes    []ledger.CharterID // that are registered
+	List     []byte       // ledger.TagSize bytes a line; nil if it is not served
+	Covers   []Covered    // to auditors whom the epoch names; to others without Count and TagsRoot, or nil
+	Reports  []Tagged     // of all that is covered, to auditors whom the epoch names; nil to others
+	Shown    []Shown      // Reported entries that residents' receipts or nodes' stewards bring
+	Nodes    []Registered // as issuers registered them, with times in Unix milliseconds
 	Progress func(done, total int64)
 }
 
@@ -151,7 +159,10 @@ func CheckAll(w Whole) (Check, *List) {
 		return undone(CheckedAll, fmt.Sprintf("The epoch was closed by rules %d; checking it needs newer software.", b.Rules)), nil
 	}
 	if w.List == nil {
-		return undone(CheckedAll, "The list is not at hand: the hub does not serve it, or it is withheld because it is short."), nil
+		if b.Withheld && w.Reports == nil {
+			return undone(CheckedAll, fmt.Sprintf("The figure is withheld: fewer than %d were seen, and only auditors whom the epoch names get the list.", ledger.Withheld)), nil
+		}
+		return undone(CheckedAll, "The list is not at hand: the hub does not serve it."), nil
 	}
 	l, err := NewList(w.List)
 	if err != nil {
@@ -166,22 +177,27 @@ func CheckAll(w Whole) (Check, *List) {
 	}
 	w.covers(&f)
 	w.shown(&f)
+	w.estate(&f)
 	if w.Reports != nil {
 		w.reports(&f, l)
 	}
-	good := fmt.Sprintf("The list is strictly sorted, hashes to the published root and covers %d reports.", len(w.Covers))
+	good := fmt.Sprintf("Nobody is in the list twice, and it is the one that the hub closed with, of %d reports.", b.Reports)
 	if w.Reports != nil {
 		good += " It holds every tag that they report, and no other."
 	} else {
-		good += " That it holds their tags and no other is for auditors to see whom the epoch names."
+		good += " That it holds what they report and nothing else, only auditors whom the epoch names can see."
 	}
 	return f.check(CheckedAll, good, "The list is not what was reported."), l
 }
 
 // covers checks what the close says that it covers.
 func (w Whole) covers(f *finding) {
-	b := &w.Closed.Body
-	if CoversHash(w.Covers) != b.Covers || len(w.Covers) != int(b.Reports) {
+	b, named := &w.Closed.Body, w.Reports != nil
+	if w.Covers == nil && !named {
+		f.note("the hub does not say which reports it covers")
+		return
+	}
+	if len(w.Covers) != int(b.Reports) || named && CoversHash(w.Covers) != b.Covers {
 		f.wrong("the %d reports that are named are not the %d that the close covers", len(w.Covers), b.Reports)
 	}
 	var sum uint64
@@ -193,17 +209,34 @@ func (w Whole) covers(f *finding) {
 		if !ok || g.Node != c.Node || c.Origin.Community != w.Rules.Community {
 			f.wrong("the report of %v is by nobody who may report for node %.8x", c.Origin.Author, c.Node[:])
 		}
-		if !b.Withheld && c.Count > b.Size {
+		if named && !b.Withheld && c.Count > b.Size {
 			f.wrong("node %.8x reported %d tags, and the list has %d", c.Node[:], c.Count, b.Size)
 		}
 	}
-	if b.Size > sum {
+	if named && b.Size > sum {
 		f.wrong("%d tags were reported, and the list has %d", sum, b.Size)
 	}
-	for _, node := range w.Nodes {
-		if !reported[node] {
-			f.note("no report of node %.8x is covered: whoever was only there is not counted", node[:])
+	told := map[ledger.CharterID]bool{}
+	for _, n := range w.Nodes {
+		if node := n.Body.Node; !reported[node] && !told[node] {
+			told[node] = true
+			f.note("no report of node %q is covered: whoever was only there is not counted", n.Body.Slug)
 		}
+	}
+}
+
+// estate holds the real estate against the issuers' ledgers: of the close's time, or
+// of now, since what they wrote may have come to the hub late.
+func (w Whole) estate(f *finding) {
+	b := &w.Closed.Body
+	says, now := Estate{b.Nodes, b.Doors, b.Floor}, Footprint(w.Nodes)
+	then := Footprint(slices.DeleteFunc(slices.Clone(w.Nodes), func(n Registered) bool { return n.Time > w.Closed.Time }))
+	switch {
+	case w.Nodes == nil || says == now || says == then:
+	case says.Nodes > max(now.Nodes, then.Nodes) || says.Doors > max(now.Doors, then.Doors) || says.Floor > max(now.Floor, then.Floor):
+		f.wrong("the close says %d nodes, %d doors and %d m², and the issuers registered %d, %d and %d", says.Nodes, says.Doors, says.Floor, then.Nodes, then.Doors, then.Floor)
+	default:
+		f.note("the close says %d nodes, %d doors and %d m²; by now the issuers registered %d, %d and %d", says.Nodes, says.Doors, says.Floor, now.Nodes, now.Doors, now.Floor)
 	}
 }
 
@@ -216,17 +249,24 @@ func (w Whole) shown(f *finding) {
 			continue
 		}
 		held, err := w.Rules.held(s)
-		covered := isCovered(w.Covers, head.Origin, reported)
 		switch {
-		case covered:
+		case w.isCovered(head.Origin, s.Index, reported):
 		case err != nil || held == 0:
 			f.note("a report of node %.8x is not covered, and nothing shows that the hub ever had it", reported.Node[:])
-		case int64(held) > w.Closed.Time/1000:
+		case !w.Closed.had(held):
 			f.note("a report of node %.8x reached the hub when the epoch had been closed", reported.Node[:])
 		default:
 			f.wrong("a report of node %.8x of %d tags is not covered, and the hub held it before it closed: it was suppressed", reported.Node[:], reported.Count)
 		}
 	}
+}
+
+// isCovered tells it of a report; who is not named cannot see what is covered of it.
+func (w Whole) isCovered(o ledger.Origin, index int64, b *ledger.Reported) bool {
+	if w.Reports != nil {
+		return isCovered(w.Covers, o, index, b)
+	}
+	return w.Covers == nil || slices.ContainsFunc(w.Covers, func(c Covered) bool { return c.Origin == o && index < c.Size && c.Node == b.Node })
 }
 
 // reports holds the list against the covered reports' own tags, both ways.

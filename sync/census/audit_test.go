@@ -3,12 +3,10 @@ package census_test
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
 
-	"tombolo/passport"
 	"tombolo/sync/census"
 	"tombolo/sync/ledger"
 )
@@ -42,18 +40,24 @@ func town(tb testing.TB, w *world) (census.Whole, census.Rules) {
 			Node: node, Count: 30, TagsRoot: own.Root(nil)}
 		whole.Covers = append(whole.Covers, c)
 		whole.Reports = append(whole.Reports, census.Tagged{Covered: c, Tags: tags})
-		whole.Nodes = append(whole.Nodes, node)
+		whole.Nodes = append(whole.Nodes, census.Registered{Time: 1000 * opens, Body: ledger.NodeRegistered{Node: node, Slug: fmt.Sprint("isle", i+1), Doors: 3, Floor: 50}})
 		all = append(all, tags...)
 	}
 	setList(w, &whole, census.Merge(all, nil))
 	return whole, rules
 }
 
+// more is one more node without doors.
+func more(at int64) census.Registered {
+	return census.Registered{Time: at, Body: ledger.NodeRegistered{Node: ledger.CharterID{200}, Slug: "late"}}
+}
+
 // setList closes with a list as it is.
 func setList(w *world, whole *census.Whole, list []byte) {
 	whole.List = list
 	whole.Closed = census.Closed{Time: 1000 * (closes + 3600), Body: ledger.EpochClosed{Epoch: w.opened.ID(), Rules: census.RulesVersion,
-		Size: uint64(len(list) / ledger.TagSize), Reports: uint32(len(whole.Covers)), Covers: census.CoversHash(whole.Covers)}}
+		Size: uint64(len(list) / ledger.TagSize), Reports: uint32(len(whole.Covers)), Covers: census.CoversHash(whole.Covers),
+		Nodes: 4, Doors: 12, Floor: 200}}
 	if l, err := census.NewList(list); err == nil {
 		whole.Closed.Body.Root = l.Root(nil)
 	}
@@ -69,8 +73,19 @@ func TestAll(t *testing.T) {
 		says  string
 	}{
 		{"honest", nil, true, "holds every tag that they report, and no other"},
-		{"for who is not named", func(t *testing.T, w *world, x *census.Whole) { x.Reports = nil }, true, "for auditors to see"},
-		{"a node without a report", func(t *testing.T, w *world, x *census.Whole) { x.Nodes = append(x.Nodes, ledger.CharterID{77}) }, true, "no report of node 4d00000000000000"},
+		{"for who is not named", func(t *testing.T, w *world, x *census.Whole) { x.Reports = nil }, true, "only auditors whom the epoch names can see"},
+		{"a node without a report", func(t *testing.T, w *world, x *census.Whole) {
+			x.Nodes = append(x.Nodes, more(1000*opens))
+			x.Closed.Body.Nodes++
+		}, true, `no report of node "late"`},
+		{"more real estate than there is", func(t *testing.T, w *world, x *census.Whole) { x.Closed.Body.Floor++ }, false, "and 201 m², and the issuers registered 4, 12 and 200"},
+		{"a node that was registered when all was closed", func(t *testing.T, w *world, x *census.Whole) {
+			x.Nodes = append(x.Nodes, more(x.Closed.Time+1))
+		}, true, `no report of node "late"`},
+		{"a registration that came late", func(t *testing.T, w *world, x *census.Whole) {
+			x.Nodes = append(x.Nodes, more(x.Closed.Time-1), more(x.Closed.Time+1))
+			x.Nodes[5].Body.Node[1] = 1
+		}, true, "by now the issuers registered 6, 12 and 200"},
 		{"a resident left out", func(t *testing.T, w *world, x *census.Whole) {
 			setList(w, x, slices.Delete(bytes.Clone(x.List), 7*line, 8*line))
 		}, false, "1 tags that node"},
@@ -217,147 +232,6 @@ func TestAllUndone(t *testing.T) {
 	}
 }
 
-// crowd is a world whose list is 24 people who were really there, and a sample
-// with all their openings.
-func crowd(tb testing.TB, sample uint32) (*world, census.Sample) {
-	tb.Helper()
-	tw := plain
-	tw.opened = func(b *ledger.EpochOpened) { b.Sample = sample }
-	w := newWorld(tb, tw)
-	for i := range 24 {
-		w.visit(tb, w.admitOne(tb, passport.KindHalo, passport.ModeTap), i%2, "front", int64(opens+10*i), false)
-	}
-	w.report(tb)
-	rules := w.rules()
-	rules.Covered = []census.Covered{w.covered}
-	s := census.Sample{Rules: rules, Closed: w.closed, List: w.list, Answers: map[census.Tag][]census.Answer{}, Beacon: &[32]byte{42}}
-	s.Draws = []census.Drawing{{Origin: w.closed.Origin, Index: 2, Time: w.closed.Time + 1000,
-		Body: ledger.Draw{Epoch: w.opened.ID(), Root: w.closed.Body.Root, Size: w.closed.Body.Size, Seed: [32]byte{42}, Source: "block 900000, mainnet"}}}
-	for _, v := range w.visits {
-		s.Answers[v.tag] = []census.Answer{{Opening: w.open(tb, v, v.who.id%2 == 0)}}
-	}
-	return w, s
-}
-
-func TestEvidence(t *testing.T) {
-	t.Parallel()
-	w, whole := crowd(t, 300)
-	first := func(s *census.Sample) census.Tag { return s.List.At(0).Tag }
-	for _, tt := range []struct {
-		name             string
-		cheat            func(t *testing.T, w *world, s *census.Sample)
-		good, bad, quiet int
-		ok               bool
-		says             string
-	}{
-		{"honest", nil, 24, 0, 0, true, "All 24 drawn tags"},
-		{"the beacon is not known", func(t *testing.T, w *world, s *census.Sample) { s.Beacon = nil }, 24, 0, 0, true, "was not compared"},
-		{"no answer", func(t *testing.T, w *world, s *census.Sample) { delete(s.Answers, first(s)) }, 23, 0, 1, false, "1 drawn tags were not opened"},
-		{"somebody else's opening", func(t *testing.T, w *world, s *census.Sample) {
-			s.Answers[first(s)] = s.Answers[s.List.At(1).Tag]
-		}, 23, 1, 0, false, "line 0 is bad: tag"},
-		{"what cannot be opened", func(t *testing.T, w *world, s *census.Sample) {
-			s.Answers[first(s)] = []census.Answer{{Err: census.ErrSealed}}
-		}, 23, 1, 0, false, "line 0 is bad: sealed"},
-		{"a bad answer before a good one", func(t *testing.T, w *world, s *census.Sample) {
-			s.Answers[first(s)] = append([]census.Answer{{Err: census.ErrMalformed}}, s.Answers[first(s)]...)
-		}, 24, 0, 0, true, ""},
-		{"the seed is not the beacon's", func(t *testing.T, w *world, s *census.Sample) { s.Beacon = &[32]byte{43} }, 24, 0, 0, false, "the beacon says 2b"},
-		{"the seed is from elsewhere", func(t *testing.T, w *world, s *census.Sample) { s.Draws[0].Body.Source = "my own dice" }, 24, 0, 0, false, "the rules say"},
-		{"drawn before the close", func(t *testing.T, w *world, s *census.Sample) { s.Draws[0].Index = 0 }, 24, 0, 0, false, "before the epoch was closed"},
-		{"drawn before the close, in another ledger", func(t *testing.T, w *world, s *census.Sample) {
-			s.Draws[0].Origin.Incarnation[0]++
-			s.Draws[0].Time = w.closed.Time - 1
-		}, 24, 0, 0, false, "before the epoch was closed"},
-		{"drawn from another list", func(t *testing.T, w *world, s *census.Sample) { s.Draws[0].Body.Root[0] ^= 1 }, 24, 0, 0, false, "another list"},
-		{"drawn from another size", func(t *testing.T, w *world, s *census.Sample) { s.Draws[0].Body.Size-- }, 24, 0, 0, false, "another list"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := whole
-			s.Draws, s.Answers = slices.Clone(whole.Draws), maps.Clone(whole.Answers)
-			if tt.cheat != nil {
-				tt.cheat(t, w, &s)
-			}
-			check, drawn := census.CheckEvidence(s)
-			good, bad, quiet := census.Tally(drawn)
-			if check.OK != tt.ok || good != tt.good || bad != tt.bad || quiet != tt.quiet {
-				t.Errorf("%d good, %d bad, %d unanswered: %+v", good, bad, quiet, check)
-			}
-			if all := check.What + "\n" + strings.Join(check.Details, "\n"); !strings.Contains(all, tt.says) {
-				t.Errorf("it does not say %q:\n%s", tt.says, all)
-			}
-			for _, d := range drawn {
-				if (d.Evidence != "") != (d.Result == census.Good) || d.Disclosed && d.Result != census.Good {
-					t.Errorf("%+v", d)
-				}
-			}
-		})
-	}
-}
-
-func TestEvidenceUndone(t *testing.T) {
-	t.Parallel()
-	_, s := crowd(t, 5)
-	x, y := s, s
-	x.List = nil
-	y.Draws = []census.Drawing{{Body: ledger.Draw{Epoch: ledger.EpochID{1}}}}
-	for _, s := range []census.Sample{x, y} {
-		if check, drawn := census.CheckEvidence(s); !check.Undone || check.OK || drawn != nil {
-			t.Errorf("%+v", check)
-		}
-	}
-	if _, drawn := census.CheckEvidence(s); len(drawn) != 5 {
-		t.Errorf("%d were drawn", len(drawn))
-	}
-}
-
-// TestShownTwice: one tap cannot stand for two passports, even if both delegated
-// the key.
-func TestShownTwice(t *testing.T) {
-	t.Parallel()
-	tw := plain
-	w := newWorld(t, tw)
-	for i := range 20 {
-		w.visit(t, w.admitOne(t, passport.KindHalo, passport.ModeTap), 0, "front", int64(opens+10*i), false)
-	}
-	a, b := w.visits[0], w.visits[1]
-	b.who.key = a.who.key
-	b.who.delegation = w.delegate(t, b.who, a.who.key, passport.ModeTap)
-	b.attendance = a.attendance
-	b.attendance.Passport = b.who.id // a tap names no passport
-	w.report(t)
-	s := census.Sample{Rules: w.rules(), Closed: w.closed, List: w.list, Answers: map[census.Tag][]census.Answer{}}
-	s.Draws = []census.Drawing{{Origin: w.closed.Origin, Index: 2, Time: w.closed.Time, Body: ledger.Draw{Epoch: w.opened.ID(), Root: w.closed.Body.Root, Size: 20, Source: w.opened.Beacon}}}
-	for _, v := range w.visits {
-		o := w.open(t, v, false)
-		if err := o.Verify(w.rules(), w.listed(t, v)); err != nil {
-			t.Fatalf("by itself: %v", err)
-		}
-		s.Answers[v.tag] = []census.Answer{{Opening: o}}
-	}
-	check, drawn := census.CheckEvidence(s)
-	if _, bad, _ := census.Tally(drawn); check.OK || bad != 1 || !strings.Contains(strings.Join(check.Details, "\n"), "shown-twice") {
-		t.Errorf("%+v", check)
-	}
-}
-
-func TestBound(t *testing.T) {
-	t.Parallel()
-	if b := census.Bound(0, 300, 20000); b >= 0.01 || b < 0.009 {
-		t.Errorf("0 of 300: %v", b)
-	}
-	if b := census.Bound(0, 0, 20000); b != 1 {
-		t.Errorf("nothing drawn: %v", b)
-	}
-	if b := census.Bound(1, 24, 24); b != 1.0/24 {
-		t.Errorf("all drawn: %v", b)
-	}
-	if b := census.Bound(6, 300, 20000); b < 0.02 || b > 0.05 {
-		t.Errorf("6 of 300: %v", b)
-	}
-}
-
 // TestWithheldClose: of a short list the size is not said, and auditors to whom
 // it is shown check it all the same.
 func TestWithheldClose(t *testing.T) {
@@ -387,7 +261,9 @@ func TestDetailsAreBounded(t *testing.T) {
 	w := newWorld(t, plain)
 	x, _ := town(t, w)
 	for i := range 100 {
-		x.Nodes = append(x.Nodes, ledger.CharterID{200, byte(i)})
+		n := more(1000 * closes * 2)
+		n.Body.Node[1] = byte(i)
+		x.Nodes = append(x.Nodes, n)
 	}
 	check, _ := census.CheckAll(x)
 	if n := len(check.Details); n != 25 || check.Details[24] != "and 76 more" || !check.OK {

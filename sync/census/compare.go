@@ -1,10 +1,5 @@
 package census
 
-import (
-	"fmt"
-	"strings"
-)
-
 // Compare holds two audits' reports against each other, as two auditors do who
 // want to know whether they were told the same: *consistent*. Of two epochs of one
 // community it checks that no presentation was shown in both. Errors:
@@ -67,58 +62,3 @@ func (f *finding) twice(a, b Report) {
 		}
 	}
 }
-
-// Text is the report for people to read.
-func (r Report) Text() string {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("Census of community %.16s, epoch %d (%.16s)", r.Community, r.Number, r.Epoch)
-	if r.Withheld {
-		line("Figure: withheld, because it is small")
-	} else {
-		line("Figure: %d passports seen with valid evidence, by %d reports", r.Size, r.Reports)
-	}
-	line("Real estate: %d nodes, %d doors, %d m²", r.Estate.Nodes, r.Estate.Doors, r.Estate.Floor)
-	line("")
-	for _, c := range r.Checks {
-		verdict := "FAILED"
-		if c.OK {
-			verdict = "passed"
-		} else if c.Undone {
-			verdict = "not done"
-		}
-		line("%-10s  %-8s  %s", c.Name, verdict, c.What)
-		for _, d := range c.Details {
-			line("%22s%s", "", d)
-		}
-	}
-	line("")
-	r.sampled(line)
-	line("")
-	line("What this does not prove:")
-	for _, s := range r.NotProved {
-		line("- %s", s)
-	}
-	return b.String()
-}
-
-// sampled says what the draw and the summonses came to.
-func (r Report) sampled(line func(string, ...any)) {
-	x := r.Result
-	if x.Drawn == 0 {
-		line("Nothing was drawn: nothing bounds how much of the figure is invented.")
-		return
-	}
-	line("Draw: %d of %d tags, seed %s from %q", x.Drawn, r.Size, r.Seed, r.Source)
-	line("Opened: %d good, %d bad, %d without an answer (which count against)", x.Good, x.Bad, x.Unanswered)
-	line("Bound: at most %s of the list is bad, at %.0f %% confidence", percent(x.Bound), 100*x.Confidence)
-	line("Figure and figure × (1 − bound): %d and %d", r.Size, x.AtLeast)
-	invented := (r.Size + 49) / 50
-	line("If 2 %% of the list were bad (%d tags), such a draw would meet none with a probability of %s.",
-		invented, percent(MissProbability(r.Size, invented, uint32(x.Drawn))))
-	if x.Summoned > 0 {
-		line("Summoned, apart from that: %d of %d came and tapped; at most %s of the list's people would not", x.Came, x.Summoned, percent(x.Absent))
-	}
-}
-
-func percent(p float64) string { return fmt.Sprintf("%.2f %%", 100*p) }

@@ -2,9 +2,13 @@ package census_test
 
 import (
 	"errors"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"tombolo/sync/census"
 	"tombolo/sync/ledger"
@@ -41,15 +45,15 @@ func TestFindFork(t *testing.T) {
 		err    error
 	}{
 		{"nothing", census.History{}, false, 0, nil},
-		{"one head", census.History{Heads: []ledger.Head{honest.head(t, 1)}}, false, 0, nil},
-		{"the same head twice", census.History{Heads: []ledger.Head{honest.head(t, 1), honest.head(t, 2)}}, false, 0, nil},
-		{"two roots of one size", census.History{Heads: []ledger.Head{honest.head(t, 1), other.head(t, 1)}}, true, 0, nil},
-		{"two sizes, without the ledger", census.History{Heads: []ledger.Head{short.head(t, 1), other.head(t, 1)}}, false, 1, nil},
-		{"an earlier head", census.History{Heads: []ledger.Head{honest.head(t, 1), shorter.head(t, 1), short.head(t, 1)}, Tree: ledger.Hashes(honest), Size: 7}, false, 0, nil},
-		{"an earlier head of the other story", census.History{Heads: []ledger.Head{honest.head(t, 1), early.head(t, 1)}, Tree: ledger.Hashes(honest), Size: 7}, false, 0, nil},
-		{"an earlier head that is no beginning", census.History{Heads: []ledger.Head{honest.head(t, 1), headAt(t, other, 6)}, Tree: ledger.Hashes(honest), Size: 7}, true, 0, nil},
-		{"a later head", census.History{Heads: []ledger.Head{shorter.head(t, 1), honest.head(t, 1)}, Tree: ledger.Hashes(shorter), Size: 5}, false, 0, census.ErrHidden},
-		{"entries that nobody signed", census.History{Heads: []ledger.Head{headAt(t, other, 6)}, Tree: ledger.Hashes(honest), Size: 7}, false, 0, ledger.ErrRoot},
+		{"one head", census.History{Heads: told(honest.head(t, 1))}, false, 0, nil},
+		{"the same head twice", census.History{Heads: told(honest.head(t, 1), honest.head(t, 2))}, false, 0, nil},
+		{"two roots of one size", census.History{Heads: told(honest.head(t, 1), other.head(t, 1))}, true, 0, nil},
+		{"two sizes, without the ledger", census.History{Heads: told(short.head(t, 1), other.head(t, 1))}, false, 1, nil},
+		{"an earlier head", census.History{Heads: told(honest.head(t, 1), shorter.head(t, 1), short.head(t, 1)), Tree: ledger.Hashes(honest), Size: 7}, false, 0, nil},
+		{"an earlier head of the other story", census.History{Heads: told(honest.head(t, 1), early.head(t, 1)), Tree: ledger.Hashes(honest), Size: 7}, false, 0, nil},
+		{"an earlier head that is no beginning", census.History{Heads: told(honest.head(t, 1), headAt(t, other, 6)), Tree: ledger.Hashes(honest), Size: 7}, true, 0, nil},
+		{"a later head", census.History{Heads: told(shorter.head(t, 1), honest.head(t, 1)), Tree: ledger.Hashes(shorter), Size: 5}, false, 0, census.ErrHidden},
+		{"entries that nobody signed", census.History{Heads: told(headAt(t, other, 6)), Tree: ledger.Hashes(honest), Size: 7}, false, 0, ledger.ErrRoot},
 	} {
 		fork, unsure, err := tt.h.FindFork()
 		if (fork != nil) != tt.fork || unsure != tt.unsure || !errors.Is(err, tt.err) {
@@ -61,6 +65,14 @@ func TestFindFork(t *testing.T) {
 			}
 		}
 	}
+}
+
+// told are heads that came alone.
+func told(heads ...ledger.Head) (out []census.Told) {
+	for _, h := range heads {
+		out = append(out, census.Told{Head: h})
+	}
+	return out
 }
 
 // headAt signs the first entries of a ledger.
@@ -77,6 +89,17 @@ func headAt(t *testing.T, b *book, size int64) ledger.Head {
 	return opened(t, note, b.key)
 }
 
+// later is a head of the report ledger when more stood in it, as an opening brings it.
+func later(t *testing.T, w *world) census.Told {
+	t.Helper()
+	long := *w.reports
+	long.entries, long.nodes = slices.Clone(long.entries), maps.Clone(long.nodes)
+	long.add(t, closes+400, &ledger.Opened{Epoch: w.opened.ID(), Auditor: [32]byte{1}, Sealed: []byte{1}})
+	head := long.head(t, closes+400)
+	shown := long.show(t, head, w.reportAt)
+	return census.Told{Head: head, Shown: &shown}
+}
+
 func TestConsistent(t *testing.T) {
 	t.Parallel()
 	w, s := crowd(t, 3)
@@ -87,7 +110,7 @@ func TestConsistent(t *testing.T) {
 		says  string
 		forks int
 	}{
-		{"honest", nil, true, "tell one history", 0},
+		{"honest", nil, true, "contradict each other", 0},
 		{"closed twice alike, after the hub lost its disk", func(t *testing.T, w *world, c *census.Consistency) {
 			again := c.Closings[0]
 			again.Origin.Incarnation[0]++
@@ -103,8 +126,40 @@ func TestConsistent(t *testing.T) {
 		}, true, "", 0},
 		{"two roots told to two auditors", func(t *testing.T, w *world, c *census.Consistency) {
 			a, b := stories(t, w, 0, 1)
-			c.Histories = append(c.Histories, census.History{Heads: []ledger.Head{a.head(t, 1), b.head(t, 1)}})
+			c.Histories = append(c.Histories, census.History{Heads: told(a.head(t, 1), b.head(t, 1))})
 		}, false, "signed two histories of its census ledger", 1},
+		{"rules written when all was over", func(t *testing.T, w *world, c *census.Consistency) { c.Opened = closes }, false, "could be chosen to suit", 0},
+		{"rules written when it had begun", func(t *testing.T, w *world, c *census.Consistency) { c.Opened = opens }, true, "when it had begun, on 2026-01-01 00:00 UTC", 0},
+		{"closed before it ended", func(t *testing.T, w *world, c *census.Consistency) { c.Closings[0].Time = 1000*closes - 1 }, false, "closed before it ended", 0},
+		{"a covered head that its gateway did not sign", func(t *testing.T, w *world, c *census.Consistency) {
+			x := w.covered
+			x.Root[0] ^= 1
+			c.Covers = []census.Covered{x}
+			c.Histories[1].Heads = told(w.hold) // it came alone
+		}, false, "another history of the report ledger", 0},
+		{"a covered head that is not what an opening shows", func(t *testing.T, w *world, c *census.Consistency) {
+			c.Histories[1].Heads = []census.Told{later(t, w)}
+			x := w.covered
+			x.Root[0] ^= 1
+			c.Covers = []census.Covered{x}
+		}, false, "another history of the report ledger", 0},
+		{"two histories, which two openings show", func(t *testing.T, w *world, c *census.Consistency) {
+			other := newBook(t, ledger.ReportLog, w.community, w.node, w.reports.key)
+			other.add(t, closes+301, &ledger.Occupancy{Zone: "hall", Sure: 20, Most: 30})
+			other.add(t, closes+302, w.reported)
+			other.add(t, closes+303, &ledger.Occupancy{Zone: "hall", Sure: 20, Most: 30})
+			other.add(t, closes+304, &ledger.Occupancy{Zone: "hall", Sure: 20, Most: 31})
+			head := other.head(t, closes+400)
+			shown := other.show(t, head, w.reportAt)
+			c.Histories[1].Heads = []census.Told{later(t, w), {Head: head, Shown: &shown}}
+		}, false, "not the same before it", 0},
+		{"a door log of which a sibling kept the head", func(t *testing.T, w *world, c *census.Consistency) {
+			note, err := ledger.Sign(ledger.Checkpoint{Origin: w.doors[0].origin, Size: w.reported.Log.Size, Root: [32]byte{7}}, w.doors[0].key, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Histories = append(c.Histories, census.History{Heads: told(opened(t, note, w.doors[0].key))})
+		}, false, "than the gateway had signed: it was rewritten", 0},
 		{"closed twice", func(t *testing.T, w *world, c *census.Consistency) {
 			again := c.Closings[0]
 			again.Index++
@@ -129,23 +184,24 @@ func TestConsistent(t *testing.T) {
 			for range w.doors[0].tree.Size() - 1 {
 				again.add(t, opens, &ledger.Passage{Seq: 1, Door: "front"})
 			}
-			c.Histories = append(c.Histories, census.History{Heads: []ledger.Head{w.doors[0].head(t, 1), again.head(t, 1)}})
+			c.Histories = append(c.Histories, census.History{Heads: told(w.doors[0].head(t, 1), again.head(t, 1))})
 		}, false, "two histories of its door ledger", 1},
 		{"entries that are hidden", func(t *testing.T, w *world, c *census.Consistency) {
 			a, _ := stories(t, w, 5, 5)
 			b, _ := stories(t, w, 5, 2)
-			c.Histories = append(c.Histories, census.History{Heads: []ledger.Head{a.head(t, 1), b.head(t, 1)}, Tree: ledger.Hashes(b), Size: 3})
+			c.Histories = append(c.Histories, census.History{Heads: told(a.head(t, 1), b.head(t, 1)), Tree: ledger.Hashes(b), Size: 3})
 		}, false, "hidden", 0},
 		{"heads that cannot be compared", func(t *testing.T, w *world, c *census.Consistency) {
 			a, _ := stories(t, w, 5, 5)
-			c.Histories = append(c.Histories, census.History{Heads: []ledger.Head{a.head(t, 1), headAt(t, a, 2)}}, census.History{})
-		}, true, "could not be compared", 0},
+			c.Histories = append(c.Histories, census.History{Heads: told(a.head(t, 1), headAt(t, a, 2))}, census.History{})
+		}, true, "could not be held against the others", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a, _ := stories(t, w, 1, 1)
-			c := census.Consistency{Rules: s.Rules, Closings: []census.Closed{s.Closed}, Draws: slices.Clone(s.Draws), Beacon: s.Beacon, Reported: []ledger.Reported{*w.reported, *w.reported},
-				Histories: []census.History{{Heads: []ledger.Head{a.head(t, 1)}, Tree: ledger.Hashes(a), Size: 2}}}
+			shown := w.reports.show(t, w.hold, w.reportAt)
+			c := census.Consistency{Opened: opens - 900, Covers: []census.Covered{w.covered}, Rules: s.Rules, Closings: []census.Closed{s.Closed}, Draws: slices.Clone(s.Draws), Beacon: s.Beacon, Reported: []ledger.Reported{*w.reported, *w.reported},
+				Histories: []census.History{{Heads: told(a.head(t, 1)), Tree: ledger.Hashes(a), Size: 2}, {Heads: []census.Told{{Head: w.hold, Shown: &shown}}}}}
 			if tt.cheat != nil {
 				tt.cheat(t, w, &c)
 			}
@@ -158,6 +214,51 @@ func TestConsistent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestShownTies: what heads of many sizes show of one entry says that they tell one
+// history up to it, and nothing is left unsure.
+func TestShownTies(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		seed := rapid.Uint64().Draw(rt, "seed")
+		rnd := rand.New(source(seed))
+		b := newBook(t, ledger.CensusLog, ledger.CharterID{1}, ledger.CharterID{1}, named("hub"))
+		for range rapid.IntRange(1, 70).Draw(rt, "entries") {
+			b.add(t, opens, &ledger.Occupancy{Zone: "hall", Sure: rnd.Uint32N(9), Most: 10})
+		}
+		at := rnd.Int64N(b.tree.Size())
+		var heads []census.Told
+		for range 4 {
+			size := at + 1 + rnd.Int64N(b.tree.Size()-at)
+			h := headAt(t, b, size)
+			s, err := census.Show(b, h, at, b.entries[at])
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if _, _, err := s.Verify(public(b.key)); err != nil && !errors.Is(err, ledger.ErrWrongLog) {
+				rt.Fatal(err)
+			}
+			heads = append(heads, census.Told{Head: h, Shown: &s})
+		}
+		heads = append(heads, told(headAt(t, b, at+1))...)
+		if fork, unsure, err := (census.History{Heads: heads}).FindFork(); fork != nil || unsure != 0 || err != nil {
+			rt.Fatalf("entry %d: %d unsure, %v", at, unsure, err)
+		}
+		alone := told(headAt(t, b, 1+rnd.Int64N(b.tree.Size())))
+		if _, unsure, err := (census.History{Heads: append(alone, heads...)}).FindFork(); unsure > 1 || err != nil {
+			rt.Fatalf("with one alone: %d unsure, %v", unsure, err)
+		}
+		// A head of just these entries that has another root.
+		note, err := ledger.Sign(ledger.Checkpoint{Origin: b.origin, Size: at + 1, Root: [32]byte{7}}, b.key, 1)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		heads[len(heads)-1] = told(opened(t, note, b.key))[0]
+		if fork, _, err := (census.History{Heads: heads}).FindFork(); fork == nil && !errors.Is(err, census.ErrBeginning) {
+			rt.Fatalf("entry %d: another history passes: %v", at, err)
+		}
+	})
 }
 
 // TestInvented is the cheat: 2 % of 20,000 are invented, and 300 are

@@ -12,7 +12,9 @@ import (
 const MaxCovers = 1 << 17
 
 // Covered is one report that an epoch's list was made of: the head of the report
-// ledger up to which it counts, and what its Reported says.
+// ledger up to which it counts, and what its Reported says. Salt is what the hub and
+// the auditors alone know: without it, whoever has the list could try which of its
+// lines a node reported until he meets the hash in EpochClosed.
 type Covered struct {
 	Origin   ledger.Origin // a report ledger's
 	Size     int64
@@ -20,10 +22,11 @@ type Covered struct {
 	Node     ledger.CharterID
 	Count    uint64
 	TagsRoot [32]byte
+	Salt     [32]byte
 }
 
-// The list's encoding: [version, [[origin, size, root, node, count, tags' root],
-// …]], ascending by origin. It does not change.
+// The list's encoding: [version, [[origin, size, root, node, count, tags' root,
+// salt], …]], ascending by origin. It does not change.
 type (
 	covers struct {
 		_       struct{} `cbor:",toarray"`
@@ -38,11 +41,12 @@ type (
 		Node     ledger.CharterID
 		Count    uint64
 		TagsRoot [32]byte
+		Salt     [32]byte
 	}
 )
 
 // maxCovered bounds one of them, encoded, in bytes.
-const maxCovered = 1 + (2 + 200) + 9 + 3*34 + 9
+const maxCovered = 1 + (2 + 200) + 9 + 4*34 + 9
 
 // MarshalCovers encodes what an epoch covers, the same in whatever order it is
 // given: no report ledger twice. Its hash stands in EpochClosed.
@@ -52,7 +56,7 @@ func MarshalCovers(all []Covered) []byte {
 	out := covers{Version: version}
 	for _, c := range sorted {
 		out.Reports = append(out.Reports, covered{
-			Origin: c.Origin.String(), Size: c.Size, Root: c.Root, Node: c.Node, Count: c.Count, TagsRoot: c.TagsRoot,
+			Origin: c.Origin.String(), Size: c.Size, Root: c.Root, Node: c.Node, Count: c.Count, TagsRoot: c.TagsRoot, Salt: c.Salt,
 		})
 	}
 	return encode(out)
@@ -85,7 +89,7 @@ func ParseCovers(b []byte) ([]Covered, error) {
 		case c.Node.IsZero():
 			return nil, fmt.Errorf("%w: report %d names no node", ErrMalformed, i)
 		}
-		out = append(out, Covered{Origin: origin, Size: c.Size, Root: c.Root, Node: c.Node, Count: c.Count, TagsRoot: c.TagsRoot})
+		out = append(out, Covered{Origin: origin, Size: c.Size, Root: c.Root, Node: c.Node, Count: c.Count, TagsRoot: c.TagsRoot, Salt: c.Salt})
 	}
 	return out, nil
 }

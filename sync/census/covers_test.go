@@ -18,7 +18,7 @@ func reportOrigin(author byte) ledger.Origin {
 
 func someCovers(n int) (all []Covered) {
 	for i := range n {
-		all = append(all, Covered{reportOrigin(byte(i)), int64(10 + i), [32]byte{byte(i)}, ledger.CharterID{7, byte(i)}, uint64(25 * i), [32]byte{8}})
+		all = append(all, Covered{reportOrigin(byte(i)), int64(10 + i), [32]byte{byte(i)}, ledger.CharterID{7, byte(i)}, uint64(25 * i), [32]byte{8}, [32]byte{9, byte(i)}})
 	}
 	return all
 }
@@ -46,6 +46,11 @@ func TestCoversComeBack(t *testing.T) {
 			if CoversHash(all) == sum {
 				t.Fatal("another count has the same hash")
 			}
+			all = someCovers(len(all))
+			all[rapid.IntRange(0, len(all)-1).Draw(t, "guessed")].Salt = [32]byte{}
+			if CoversHash(all) == sum {
+				t.Fatal("the hash is found without the salt")
+			}
 		}
 	})
 }
@@ -54,7 +59,7 @@ func TestMalformedCovers(t *testing.T) {
 	t.Parallel()
 	good := MarshalCovers(someCovers(3))
 	row := func(origin string, size any, node any) []any {
-		return []any{origin, size, [32]byte{}, node, 1, [32]byte{}}
+		return []any{origin, size, [32]byte{}, node, 1, [32]byte{}, [32]byte{}}
 	}
 	list := func(rows ...any) []byte { return encode([]any{1, rows}) }
 	one, two, node := reportOrigin(1).String(), reportOrigin(2).String(), [32]byte{7}
@@ -80,7 +85,7 @@ func TestMalformedCovers(t *testing.T) {
 		{"a size below 0", list(row(one, -1, node)), "a ledger of -1 entries"},
 		{"no node", list(row(one, 1, [32]byte{})), "report 0 names no node"},
 		{"a node of 31 bytes", list(row(one, 1, node[1:])), "not the deterministic encoding"},
-		{"a field fewer", list(row(one, 1, node)[:5]), "cannot unmarshal"},
+		{"a field fewer", list(row(one, 1, node)[:6]), "cannot unmarshal"},
 		{"too many", slices.Concat([]byte{0x82, 1, 0x9a, 0, 2, 0, 1}, bytes.Repeat([]byte{0x80}, 1<<17+1)), "exceeded max number of elements"},
 		{"too long", make([]byte, 16+MaxCovers*maxCovered+1), "at most"},
 	} {

@@ -73,7 +73,7 @@ func ParseDrawnAsk(b []byte) (DrawnAsk, error) {
 	if err := decodeWhole(b, &m, MaxMessage); err != nil {
 		return DrawnAsk{}, err
 	}
-	if m.After < -1 || m.After > maxSize {
+	if m.After < -1 || m.After > MaxSize {
 		return DrawnAsk{}, fmt.Errorf("%w: after line %d", ErrMalformed, m.After)
 	}
 	return DrawnAsk{m.Epoch, m.Seed, m.After}, nil

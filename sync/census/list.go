@@ -41,8 +41,8 @@ const (
 	partSize = 1 << partBits
 )
 
-// maxSize bounds a list far above what any disk holds.
-const maxSize = 1 << 40
+// MaxSize bounds the tags of a list, far above what any disk holds.
+const MaxSize = 1 << 40
 
 // List is a strictly ascending list of tags and the tree over it (RFC 6962 §2.1;
 // a leaf is a line's 64 bytes). Beside the list's own bytes it takes two hashes
@@ -61,7 +61,7 @@ type List struct {
 // ErrMalformed for its length; ErrOrder, with the first line, from 0, that does
 // not come after the one before it.
 func NewList(b []byte) (*List, error) {
-	if len(b)%lineSize != 0 || len(b)/lineSize > maxSize {
+	if len(b)%lineSize != 0 || len(b)/lineSize > MaxSize {
 		return nil, fmt.Errorf("%w: a list of %d bytes, which is no multiple of %d; fetch it again", ErrMalformed, len(b), lineSize)
 	}
 	for at := lineSize; at < len(b); at += lineSize {

@@ -157,11 +157,14 @@ type Gateway struct {
 type Rules struct {
 	Community ledger.CharterID
 	Opened    *ledger.EpochOpened
-	Chain     ledger.Charters               // of the community
-	Gateways  map[ledger.KeyID]Gateway      // by directories and node charters, those included that have gone since
-	Covered   []Covered                     // what the close covers; nil before it, and then the list entry alone counts
-	Standing  func(passport uint64) error   // nil, or what who holds the issuers' ledgers knows besides: expelled before the epoch, the key revoked
-	Issuer    func(ledger.Checkpoint) error // nil, or whether a head of an issuer that has retired is one that counted
+	Chain     ledger.Charters          // of the community
+	Gateways  map[ledger.KeyID]Gateway // by directories and node charters, those included that have gone since
+	Covered   []Covered                // what the close covers; nil before it, and then the list entry alone counts
+	// Standing is nil, or what who holds the issuers' ledgers knows besides: of a
+	// passport that was expelled before the epoch or admitted after it, of a door key
+	// that was revoked before it or entered after it.
+	Standing func(passport uint64, key passport.KeyID) error
+	Issuer   func(ledger.Checkpoint) error // nil, or whether a head of an issuer that has retired is one that counted
 }
 
 // Check checks that the epoch's key is the word of an evaluator whom the charter
@@ -221,7 +224,7 @@ func (o Opening) Verify(r Rules, listed Entry) error {
 		return fmt.Errorf("%w: %w", ErrAdmission, err)
 	}
 	if r.Standing != nil {
-		if err := r.Standing(o.Passport); err != nil {
+		if err := r.Standing(o.Passport, d.Delegation.Key.ID()); err != nil {
 			return fmt.Errorf("%w: %w", ErrStanding, err)
 		}
 	}
@@ -251,7 +254,7 @@ func (o Opening) verifyReport(r Rules, commitment [32]byte) (*ledger.Reported, G
 	if err != nil {
 		return nil, gateway, fmt.Errorf("%w: %w", ErrReport, err)
 	}
-	if r.Covered != nil && !isCovered(r.Covered, head.Origin, reported) {
+	if r.Covered != nil && !isCovered(r.Covered, head.Origin, o.Report.Index, reported) {
 		return nil, gateway, ErrCovered
 	}
 	if uint64(o.Tags.Size) != reported.Count || o.Tags.Entry != (Entry{Tag: o.Tag, Commitment: commitment}) {
@@ -290,10 +293,12 @@ func (r Rules) openReport(s Shown, cosigners ...ledger.Cosigner) (*ledger.Report
 	return reported, head, gateway, nil
 }
 
-// isCovered tells whether a report is among those that the close covers.
-func isCovered(all []Covered, o ledger.Origin, b *ledger.Reported) bool {
+// isCovered tells whether a report is among those that the close covers. One that
+// its gateway wrote later is not, even of the same tags: it could name another door
+// log.
+func isCovered(all []Covered, o ledger.Origin, index int64, b *ledger.Reported) bool {
 	for _, c := range all {
-		if c.Origin == o && c.Node == b.Node && c.Count == b.Count && c.TagsRoot == b.Root {
+		if c.Origin == o && index < c.Size && c.Node == b.Node && c.Count == b.Count && c.TagsRoot == b.Root {
 			return true
 		}
 	}

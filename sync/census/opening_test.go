@@ -200,7 +200,7 @@ func TestEveryLink(t *testing.T) {
 			r.Chain = w.chain
 		}},
 		{name: "a passport that was expelled", want: census.ErrStanding, says: "expelled", cut: func(t *testing.T, w *world, o *census.Opening, r *census.Rules, e *census.Entry) {
-			r.Standing = func(id uint64) error {
+			r.Standing = func(id uint64, _ passport.KeyID) error {
 				if id == o.Passport {
 					return errors.New("expelled")
 				}
@@ -353,5 +353,26 @@ func TestAnotherNodesCommitment(t *testing.T) {
 	rules.Covered = []census.Covered{w.covered}
 	if err := o.Verify(rules, listed); err != nil {
 		t.Errorf("with what is covered: %v", err)
+	}
+}
+
+// TestReportedAgain: a gateway that rewrites its door log after the draw, and reports
+// the same tags again to fit it, opens nothing by that.
+func TestReportedAgain(t *testing.T) {
+	t.Parallel()
+	w := aWorld(t, plain)
+	v := w.visits[0]
+	rules := w.rules()
+	rules.Covered = []census.Covered{w.covered}
+	if err := w.open(t, v, false).Verify(rules, w.listed(t, v)); err != nil {
+		t.Fatal(err)
+	}
+	again := *w.reported
+	w.doors[0].add(t, closes+9000, &ledger.Passage{Seq: 1, Door: "front"})
+	again.Log.Size, again.Head = w.doors[0].tree.Size(), w.doors[0].tree.Root()
+	w.reported, w.reportAt = &again, w.reports.add(t, closes+9001, &again)
+	w.hold = w.reports.head(t, closes+9002)
+	if err := w.open(t, v, false).Verify(rules, w.listed(t, v)); !errors.Is(err, census.ErrCovered) {
+		t.Errorf("by a report that the close does not cover: %v", err)
 	}
 }

@@ -136,3 +136,54 @@ func TestTwoEpochsDoNotLink(t *testing.T) {
 		}
 	}
 }
+
+// TestCoversSayNothing: of two nodes one reported a single tag. Whoever has the list
+// tries each line as that node's, and holds what the close would cover against the
+// hash that it names.
+func TestCoversSayNothing(t *testing.T) {
+	t.Parallel()
+	w, _ := crowd(t, 60)
+	lines := w.list.Len()
+	share := func(only int64) (one, rest []byte) {
+		for i := range lines {
+			e := w.list.At(i)
+			if i == only {
+				one = append(append(one, e.Tag[:]...), e.Commitment[:]...)
+			} else {
+				rest = append(append(rest, e.Tag[:]...), e.Commitment[:]...)
+			}
+		}
+		return one, rest
+	}
+	covers := func(only int64, salt func(n int) [32]byte) [32]byte {
+		one, rest := share(only)
+		all := []census.Covered{w.covered, w.covered}
+		for n, tags := range [][]byte{one, rest} {
+			l, err := census.NewList(tags)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[n].Origin.Author[0] = byte(n)
+			all[n].Count, all[n].TagsRoot, all[n].Salt = uint64(l.Len()), l.Root(nil), salt(n)
+		}
+		return census.CoversHash(all)
+	}
+	search := func(published [32]byte, salt func(n int) [32]byte) (found []int64) {
+		for i := range lines {
+			if covers(i, salt) == published {
+				found = append(found, i)
+			}
+		}
+		return found
+	}
+	secret := func(n int) [32]byte { return [32]byte{1, 2, 3, byte(n)} }
+	published := covers(17, secret)
+	for _, salt := range [][32]byte{{}, w.opened.Key, w.list.Root(nil), w.covered.Root} {
+		if found := search(published, func(int) [32]byte { return salt }); len(found) > 0 {
+			t.Errorf("lines %d are found to be the node's", found)
+		}
+	}
+	if found := search(published, secret); len(found) != 1 || found[0] != 17 {
+		t.Errorf("with the salts he finds lines %d: the attack is none", found)
+	}
+}

@@ -126,7 +126,7 @@ var emptyRoot = sha256.Sum256(nil) // RFC 6962 §2.1
 
 // check is of the form.
 func (p Proof) check() error {
-	if p.Size < 1 || p.Size > maxSize || p.Index < 0 || p.Index >= p.Size || len(p.Hashes) > 64 {
+	if p.Size < 1 || p.Size > MaxSize || p.Index < 0 || p.Index >= p.Size || len(p.Hashes) > 64 {
 		return fmt.Errorf("line %d of %d, %d hashes", p.Index, p.Size, len(p.Hashes))
 	}
 	return nil

@@ -212,7 +212,7 @@ func TestMalformedProofs(t *testing.T) {
 		{"line 100 of 100", parse, Proof{Index: 100, Size: 100}.Marshal(), "line 100 of 100"},
 		{"line -1", parse, Proof{Index: -1, Size: 100}.Marshal(), "line -1 of 100"},
 		{"a list of 0", parse, Proof{}.Marshal(), "line 0 of 0"},
-		{"a list too large", parse, Proof{Size: maxSize + 1}.Marshal(), "of 1099511627777"},
+		{"a list too large", parse, Proof{Size: MaxSize + 1}.Marshal(), "of 1099511627777"},
 		{"an absence for a proof", parse, absence.Marshal(), "cannot unmarshal"},
 
 		{"a proof for an absence", parseAbsence, b, "cannot unmarshal"},

@@ -115,13 +115,13 @@ type Outcome uint8
 // The outcomes.
 const (
 	Counted      Outcome = iota + 1 // the list has the tag, with this receipt's evidence
-	CountedOther                    // the list has the tag, with another node's evidence
+	CountedOther                    // the list has the tag, with other evidence: another node's, if all is well
 	LeftOut                         // the list has not the tag, and the hub held the report before it closed: evidence against the hub
 	CameLate                        // the list has not the tag: the hub got the report when it had closed
 	NotHeld                         // the list has not the tag, and nothing shows that the hub ever had the report
 )
 
-var outcomes = [...]string{Counted: "counted", CountedOther: "counted by another node's report",
+var outcomes = [...]string{Counted: "counted", CountedOther: "counted, by other evidence than the receipt's, as when another node reported it, too",
 	LeftOut:  "left out: the hub held the report before it closed the epoch, and the tag is not in the list",
 	CameLate: "not counted: the report reached the hub when the epoch had been closed",
 	NotHeld:  "not counted, and the receipt does not show that the report ever reached the hub"}
@@ -174,7 +174,7 @@ func (r Receipt) Redeem(rules Rules, c Closed, p *Proof, a *Absence) (Redeemed, 
 		return out, p.Verify(c.Body.Root)
 	case held == 0:
 		out.Outcome = NotHeld
-	case int64(held) > c.Time/1000:
+	case !c.had(held):
 		out.Outcome = CameLate
 	default:
 		out.Outcome = LeftOut

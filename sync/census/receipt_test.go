@@ -130,7 +130,8 @@ func TestRedeem(t *testing.T) {
 			return append(others(w, v), append(v.tag[:], make([]byte, 32)...)...)
 		}, census.CountedOther},
 		{"left out", closes + 600, others, census.LeftOut},
-		{"left out, acknowledged in the second of the close", closes + 3600, others, census.LeftOut},
+		{"left out, acknowledged a second before the close", closes + 3599, others, census.LeftOut},
+		{"perhaps too late, acknowledged in the second of the close", closes + 3600, others, census.CameLate},
 		{"too late", closes + 3601, others, census.CameLate},
 		{"never held", 0, others, census.NotHeld},
 	} {

@@ -70,7 +70,9 @@ type Result struct {
 var notProved = []string{
 	"That one person has one passport: the figure counts passports seen with valid evidence, and who admits people answers for that.",
 	"That community and residents do not collude: whoever lends card and door log together makes a presence that looks like any other.",
-	"That a presence was at its door in its hour: door and time stay with the resident unless he agrees; their gateway's log vouches for them.",
+	"That a presence was at its door, in its hour, or in this epoch at all: door and time stay with the resident unless he agrees, and the node's gateway vouches for them. Held against another epoch's report (tombolo census verify) this one shows what was used in both.",
+	"That others were told the same: this is what the hub showed to one auditor. Hold it against another's report (tombolo census verify).",
+	"That nobody knew the seed when the list was closed: it has to be of a later moment than the close, and nobody's choice.",
 	"That nobody is missing: a node that was not heard and a resident who met no gateway are not counted.",
 	"That figures which issuers attest are true: they are their word.",
 }

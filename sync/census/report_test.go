@@ -79,7 +79,7 @@ func TestReportText(t *testing.T) {
 	}
 	text := r.Text()
 	for _, want := range []string{
-		"epoch 3", "Figure: 24 passports seen with valid evidence, by 1 reports", "1 nodes, 2 doors, 120 m²",
+		"epoch 3", "Figure: 24 passports seen with valid evidence, by 1 report\n", "Not wholly checked: mine, all could not be done", "1 nodes, 2 doors, 120 m²",
 		"mine        not done", "all         not done", "evidence    passed", "consistent  passed",
 		"Draw: 10 of 24 tags", `from "block 900000, mainnet"`, "10 good, 0 bad, 0 without an answer (which count against)",
 		"at most 25.89 % of the list is bad, at 95 % confidence", "24 and 17", "would meet none with a probability of",

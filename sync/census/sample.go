@@ -37,6 +37,7 @@ type Sample struct {
 	Draws   []Drawing
 	Beacon  *[32]byte // what the auditor himself took from the beacon; nil if he did not
 	Answers map[Tag][]Answer
+	Early   bool // answers may still come: then those that are missing decide nothing
 }
 
 // Results of a drawn tag.
@@ -66,13 +67,22 @@ func CheckEvidence(s Sample) (Check, []Drawn) {
 		return undone(CheckedEvidence, "The list is not at hand, so that nothing can be drawn from it."), nil
 	}
 	draw, ok := s.draw()
-	if !ok {
+	switch {
+	case !ok && s.Closed.Body.Withheld:
+		return undone(CheckedEvidence, "From a list that is withheld nothing is drawn."), nil
+	case !ok:
 		return undone(CheckedEvidence, "Nothing has been drawn yet."), nil
 	}
 	var f finding
 	faults(&f, s.Rules, s.Closed, draw, s.Beacon)
-	if s.Beacon == nil {
-		f.note("the seed was not compared with the beacon: look it up at %q", draw.Body.Source)
+	if s.Rules.Covered != nil && CoversHash(s.Rules.Covered) != s.Closed.Body.Covers {
+		f.wrong("the reports that the hub names are not those that the close covers: evidence could have been reported after the draw")
+	}
+	if uint64(s.List.Len()) > uint64(s.Rules.Opened.Sample) { // otherwise all are drawn
+		if s.Beacon == nil {
+			f.note("the seed was not compared with the beacon (--beacon): a hub that chose it also chose whom to show; it says that it is from %q", draw.Body.Source)
+		}
+		f.note("the hub says that it closed the list on %s: a seed that anybody knew before then proves nothing", day(s.Closed.Time/1000))
 	}
 	drawn := s.judge(draw)
 	good, bad, unanswered := Tally(drawn)
@@ -81,11 +91,18 @@ func CheckEvidence(s Sample) (Check, []Drawn) {
 			f.wrong("line %d is bad: %s", d.Index, d.Why)
 		}
 	}
-	if unanswered > 0 {
+	switch {
+	case unanswered > 0 && s.Early && f.bad == 0:
+		c := undone(CheckedEvidence, fmt.Sprintf("Of %d drawn tags %d are good, and %d were not opened yet: there is time for it. Ask again.", len(drawn), good, unanswered))
+		c.Details = f.lines
+		return c, drawn
+	case unanswered > 0 && s.Early:
+		f.note("%d drawn tags were not opened yet", unanswered)
+	case unanswered > 0:
 		f.wrong("%d drawn tags were not opened, which counts against the list", unanswered)
 	}
 	return f.check(CheckedEvidence, fmt.Sprintf("All %d drawn tags stand for passports that were let in by their own door keys.", good),
-		fmt.Sprintf("Of %d drawn tags %d are good, %d bad and %d were not opened.", len(drawn), good, bad, unanswered)), drawn
+		fmt.Sprintf("Of %d drawn tags %d are good, %d bad and %d were not opened, or the draw itself was not fair.", len(drawn), good, bad, unanswered)), drawn
 }
 
 // draw is the epoch's: the first.

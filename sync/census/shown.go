@@ -83,6 +83,25 @@ func (s Shown) Verify(author ed25519.PublicKey, cosigners ...ledger.Cosigner) (l
 	return head, body, err
 }
 
+// prefix is the root of the ledger up to the entry and with it, which the inclusion
+// proof fixes: its left siblings are the complete subtrees before the entry. Whatever
+// heads show an entry with one prefix, they tell one history up to it. The proof has
+// been verified against size entries. RFC 6962 §2.1.1
+func (s Shown) prefix(size int64) tlog.Hash {
+	h := tlog.Hash(LeafHash(s.Entry))
+	at, last := s.Index, size-1 // the node on the path, and the last one of its level
+	for _, sibling := range s.Proof {
+		for at&1 == 0 && at == last { // it has no sibling here
+			at, last = at>>1, last>>1
+		}
+		if at&1 == 1 {
+			h = tlog.NodeHash(sibling, h)
+		}
+		at, last = at>>1, last>>1
+	}
+	return h
+}
+
 // trimmed is a signed note with the signatures of some roles alone. What is no such note stays what it is: it will not verify.
 func trimmed(note []byte, keep []ledger.Role) []byte {
 	text, signatures, ok := strings.Cut(string(note), "\n\n")

@@ -305,7 +305,7 @@ func TestCoversVectors(t *testing.T) {
 		}
 		all = append(all, Covered{
 			Origin: origin, Size: int64(v.uint(t, name+"-size")), Root: [32]byte(v.hex(t, name+"-root")),
-			Node: ledger.CharterID(v.hex(t, name+"-node")), Count: v.uint(t, name+"-count"), TagsRoot: [32]byte(v.hex(t, name+"-tags")),
+			Node: ledger.CharterID(v.hex(t, name+"-node")), Count: v.uint(t, name+"-count"), TagsRoot: [32]byte(v.hex(t, name+"-tags")), Salt: [32]byte(v.hex(t, name+"-salt")),
 		})
 	}
 	v.is(t, "bytes", MarshalCovers(all))

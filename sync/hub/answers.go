@@ -126,22 +126,22 @@ type AttestedAnswer struct {
 }
 
 // CoversAnswer is /v1/epochs/{epoch}/covers: by ledger. How many tags each has is
-// not published, see the package's documentation.
+// not published, see the package's documentation; nor is how long each ledger is, by
+// which the next close would say how many of its tags were opened since.
 type CoversAnswer struct {
 	Hash   Hex             `json:"hash"` // of the whole, that auditors are given
 	Covers []CoveredAnswer `json:"covers"`
 	Next   string          `json:"next,omitempty"`
 }
 
-// CoveredAnswer is the head of a report ledger up to which it counts.
+// CoveredAnswer is the head of a report ledger up to which it counts, by its root.
 type CoveredAnswer struct {
 	Ledger string `json:"ledger"`
-	Size   int64  `json:"size"`
 	Root   Hex    `json:"root"`
 	Node   Hex    `json:"node"`
 }
 
-// ReportsAnswer is /v1/epochs/{epoch}/reports: by ledger and entry.
+// ReportsAnswer is /v1/epochs/{epoch}/reports: by ledger, and the oldest first.
 type ReportsAnswer struct {
 	Reports []ReportAnswer `json:"reports"`
 	Next    string         `json:"next,omitempty"`
@@ -152,9 +152,11 @@ type ReportAnswer struct {
 	Ledger string `json:"ledger"`
 	Node   Hex    `json:"node"`
 	Slug   string `json:"slug,omitempty"`
-	Entry  int64  `json:"entry"` // of its Reported
 	State  string `json:"state"` // counts, covered, late, faulty, replaced
 	Fault  string `json:"fault,omitempty"`
+
+	entry int64  // of its Reported
+	nth   uint64 // of its ledger's
 }
 
 // ProofAnswer is /v1/epochs/{epoch}/proof/{tag}: one of the two, in base64 as
@@ -327,5 +329,5 @@ func occupancyAnswer(v *view, now time.Time) OccupancyAnswer {
 }
 
 // freshest is for how long what a gateway said of a zone is shown: it says it anew
-// when it has changed, and a zone that became small falls silent.
+// when it has changed, and every hour; a zone that became small falls silent.
 const freshest = 2 * time.Hour

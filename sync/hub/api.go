@@ -25,7 +25,7 @@ type APILimits struct {
 	Rate       float64 // requests a second from one address, 20
 	Burst      int     // at once, 100
 	Concurrent int     // requests under way, 64
-	Heavy      int     // of those that send lists, reports or ledgers, 8
+	Heavy      int     // of those that send lists, reports or ledgers, 8, and of these two to one address
 }
 
 func (l APILimits) withDefaults() APILimits {
@@ -39,8 +39,6 @@ const (
 	maxHeader    = 16 << 10
 	defaultLimit = 100
 	maxLimit     = 1000
-	// slowest is how long an answer may take to be sent: a list of 640 MB at 200 kB/s.
-	slowest = time.Hour
 )
 
 //go:embed openapi.json
@@ -96,15 +94,18 @@ func notFound(what string) error {
 }
 
 // Handler is the read-only API, see /v1/openapi.json. It needs no secret, and serves
-// nothing that is one. Serve it with [Hub.Server], which bounds time and headers.
+// nothing that is one. Serve it with [Server], which bounds time and headers.
 func (h *Hub) Handler() http.Handler {
 	l := newLimiter(h.cfg.API)
 	mux := http.NewServeMux()
 	for _, r := range routes {
 		mux.HandleFunc(r.path, func(w http.ResponseWriter, req *http.Request) {
-			done, err := l.admit(r.heavy)
+			done, err := l.admit(addressOf(req), r.heavy)
 			if err == nil {
 				defer done()
+				if r.heavy {
+					w = newPaced(w)
+				}
 				if err = checkQuery(req, r.params); err == nil {
 					err = r.serve(h, w, req)
 				}
@@ -131,7 +132,7 @@ func (h *Hub) Handler() http.Handler {
 			h.fail(w, req, refuse(http.StatusMethodNotAllowed, "nothing can be written here", "use GET or HEAD; the hub learns what it publishes from signed ledgers alone"))
 		case !strings.HasPrefix(req.URL.Path, "/v1/") && req.URL.Path != "/metrics" && req.URL.Path != "/healthz" && req.URL.Path != "/readyz":
 			h.fail(w, req, notFound("there is nothing at this address"))
-		case strings.HasPrefix(req.URL.Path, "/v1/") && !l.from(req.RemoteAddr, time.Now()):
+		case strings.HasPrefix(req.URL.Path, "/v1/") && !l.from(addressOf(req), time.Now()):
 			head.Set("Retry-After", "1")
 			h.fail(w, req, refuse(http.StatusTooManyRequests, "too many requests from this address", "wait a second, and ask less often"))
 		case req.URL.Path != cleaned(req.URL.Path):
@@ -150,11 +151,11 @@ func cleaned(p string) string {
 	return p
 }
 
-// Server serves the API with bounds on time and headers. Its caller gives it a
-// listener.
-func (h *Hub) Server() *http.Server {
+// Server serves a handler with bounds on time and headers, to whoever may ask. What
+// is long is bounded by Handler.
+func Server(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: slowest,
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute,
 		IdleTimeout: time.Minute, MaxHeaderBytes: maxHeader,
 	}
 }

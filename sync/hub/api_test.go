@@ -21,320 +21,6 @@ import (
 	"tombolo/sync/ledger"
 )
 
-// site is a world with its API.
-type site struct {
-	*world
-	server *httptest.Server
-	client *Client
-	epoch  *ledger.EpochOpened
-	key    *ecdh.PrivateKey // an auditor's
-	tags   [2][]byte        // that the nodes reported
-}
-
-func newSite(t *testing.T, limits APILimits) *site {
-	t.Helper()
-	w := newWorld(t, dialects[0], 2)
-	cfg := w.config(w.store)
-	cfg.API = limits
-	w.hub = must(New(cfg))
-	s := &site{world: w, key: must(ecdh.X25519().GenerateKey(rand.Reader)), tags: [2][]byte{lines(0, 40, 0), lines(30, 60, 1)}}
-	s.epoch = w.opened(ledger.Auditor{Name: "the press", Sealing: [32]byte(s.key.PublicKey().Bytes())})
-	for n, tags := range s.tags {
-		w.append(w.reporter(n), w.reportOf(n, s.epoch.ID(), tags, 7)...)
-	}
-	s.server = httptest.NewServer(w.hub.Handler())
-	t.Cleanup(s.server.Close)
-	s.client = &Client{Base: s.server.URL, HTTP: s.server.Client()}
-	return s
-}
-
-func (s *site) auditor() [32]byte { return [32]byte(s.key.PublicKey().Bytes()) }
-
-// TestClient asks for everything, before and after the close.
-func TestClient(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, APILimits{})
-	ctx, id := context.Background(), s.epoch.ID()
-	if a, err := s.client.Community(ctx); err != nil || a.ID != Hex(s.id()) || !a.Named || a.Estate != (census.Estate{Nodes: 2, Doors: 4, Floor: 200}) {
-		t.Errorf("%+v, %v", a, err)
-	}
-	a, err := s.client.Epoch(ctx, id)
-	if err != nil || a.State != "closing" || a.Closed != nil || a.Reports != (ReportCounts{In: 2}) || a.Auditors[0].Name != "the press" {
-		t.Errorf("%+v, %v", a, err)
-	}
-	var r *Refusal
-	if err := s.client.List(ctx, id, 60, io.Discard, nil); !errors.As(err, &r) || r.Status != http.StatusNotFound {
-		t.Error(err)
-	}
-	closed, list := s.closeIt(s.epoch)
-	all, err := s.client.Epochs(ctx)
-	if err != nil || len(all) != 1 || all[0].State != "closed" || *all[0].Closed.Passports != 60 || all[0].Closed.Root != Hex(closed.Root) {
-		t.Errorf("%+v, %v", all, err)
-	}
-	var got bytes.Buffer
-	var told int64
-	if err := s.client.List(ctx, id, closed.Size, &got, func(done, total int64) { told = done }); err != nil || told != 60*ledger.TagSize {
-		t.Errorf("%v, %d bytes", err, told)
-	}
-	if l := must(census.NewList(got.Bytes())); l.Root(nil) != closed.Root {
-		t.Error("another list")
-	}
-	for _, size := range []uint64{59, 61} {
-		if err := s.client.List(ctx, id, size, io.Discard, nil); !errors.Is(err, ErrAnswer) {
-			t.Errorf("a list of %d: %v", size, err)
-		}
-	}
-	tag := list.At(11).Tag
-	if p, _, err := s.client.Proof(ctx, id, tag); err != nil || p.Verify(closed.Root) != nil || p.Index != 11 {
-		t.Errorf("%+v, %v", p, err)
-	}
-	tag[31] ^= 1
-	if _, p, err := s.client.Proof(ctx, id, tag); err != nil || p.Verify(closed.Root, tag) != nil {
-		t.Errorf("%+v, %v", p, err)
-	}
-	covers, err := s.client.Covers(ctx, id)
-	if err != nil || len(covers) != 2 || covers[0].Count != 0 || covers[0].TagsRoot != [32]byte{} {
-		t.Errorf("%+v, %v", covers, err)
-	}
-	states, err := s.client.States(ctx, id)
-	if err != nil || len(states) != 2 || states[0].State != "covered" || states[1].State != "covered" {
-		t.Errorf("%+v, %v", states, err)
-	}
-	for _, kind := range publicKinds[:2] {
-		heads, err := s.client.Heads(ctx, kind)
-		if err != nil || len(heads) != 1 {
-			t.Fatalf("%+v, %v", heads, err)
-		}
-		var b bytes.Buffer
-		o := must(ledger.ParseOrigin(heads[0].Origin))
-		if err := s.client.Bundle(ctx, o, &b); err != nil {
-			t.Fatal(err)
-		}
-		s.readBundle(&b, 1, heads[0].Size)
-	}
-	var b bytes.Buffer
-	if err := s.client.Charters(ctx, &b); err != nil {
-		t.Fatal(err)
-	}
-	s.readBundle(&b, 1, 0)
-	if err := s.client.Bundle(ctx, ledger.Origin{Community: s.id(), Kind: ledger.ReportLog, Author: idOf(gatewayName(0))}, io.Discard); !errors.As(err, &r) || r.Status != http.StatusBadRequest {
-		t.Errorf("a report ledger: %v", err)
-	}
-}
-
-// readBundle verifies a bundle of so many charters and one ledger, or none.
-func (s *site) readBundle(r io.Reader, charters int, size int64) {
-	s.t.Helper()
-	b := must(ledger.NewBundleReader(r))
-	var v *ledger.Verifier
-	var have int64
-	for {
-		item, err := b.Next()
-		if err == io.EOF {
-			break
-		}
-		s.ok(err)
-		switch {
-		case item.Charter != nil:
-			charters--
-		case item.Head != nil:
-			v = ledger.NewVerifier(must(ledger.OpenHead(item.Head.Note, item.Head.Author)))
-		case item.Chunk != nil:
-			s.ok(v.Chunk(*item.Chunk))
-			have += int64(len(item.Chunk.Entries))
-		}
-	}
-	if charters != 0 || have != size {
-		s.t.Errorf("%d charters too few, %d of %d entries", charters, have, size)
-	}
-}
-
-// TestSealedReports: an auditor whom the epoch names reads every tag of every report,
-// and nobody else does; of what was altered nothing counts.
-func TestSealedReports(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, APILimits{})
-	ctx, id := context.Background(), s.epoch.ID()
-	closed, _ := s.closeIt(s.epoch)
-	reports, body, err := s.client.Reports(ctx, id, s.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer body.Close()
-	if census.CoversHash(reports.Covers) != closed.Covers {
-		t.Error("the covers have another hash")
-	}
-	var all []byte
-	for {
-		r, err := reports.Next()
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, body, err := r.Shown.Verify(pubKeyOf(r.Origin.Author)); err != nil || body.(*ledger.Reported).Root != r.TagsRoot {
-			t.Errorf("%+v, %v", body, err)
-		}
-		all = append(all, r.Tags...)
-	}
-	if l := must(census.NewList(census.Merge(all, nil))); l.Root(nil) != closed.Root {
-		t.Error("the tags make another list")
-	}
-	other := must(ecdh.X25519().GenerateKey(rand.Reader))
-	var refusal *Refusal
-	if _, _, err := s.client.Reports(ctx, id, other); !errors.As(err, &refusal) || refusal.Status != http.StatusNotFound {
-		t.Error(err)
-	}
-	resp := must(http.Get(s.server.URL + fmt.Sprintf("/v1/epochs/%v/reports/%x", id, s.auditor())))
-	sealed := must(io.ReadAll(resp.Body))
-	resp.Body.Close()
-	read := func(key *ecdh.PrivateKey, b []byte) error {
-		r, err := OpenReports(key, bytes.NewReader(b))
-		for err == nil {
-			_, err = r.Next()
-		}
-		return err
-	}
-	if err := read(s.key, sealed); err != io.EOF {
-		t.Fatal(err)
-	}
-	flip := func(at int) []byte {
-		b := bytes.Clone(sealed)
-		b[at] ^= 1
-		return b
-	}
-	first := int(sealed[sealedHeader+32+3]) | int(sealed[sealedHeader+32+2])<<8 // length of the first record
-	start := sealedHeader + 32
-	for name, c := range map[string]struct {
-		key *ecdh.PrivateKey
-		b   []byte
-		err error
-	}{
-		"no key":                {nil, sealed, census.ErrAuditorKey},
-		"a key of another kind": {must(ecdh.P256().GenerateKey(rand.Reader)), sealed, census.ErrAuditorKey},
-		"another auditor":       {other, sealed, ErrSealedReports},
-		"nothing":               {s.key, nil, ErrSealedEnd},
-		"half a header":         {s.key, sealed[:40], ErrSealedEnd},
-		"another format":        {s.key, flip(3), ErrSealedReports},
-		"another community":     {s.key, flip(len(sealedMagic)), ErrSealedReports},
-		"another epoch":         {s.key, flip(len(sealedMagic) + 32), ErrSealedReports},
-		"another ephemeral key": {s.key, flip(sealedHeader + 5), ErrSealedReports},
-		"an altered record":     {s.key, flip(len(sealed) / 2), ErrSealedReports},
-		"a record of 4 GB":      {s.key, append(bytes.Clone(sealed[:start]), 0xff, 0xff, 0xff, 0xff), ErrSealedReports},
-		"an empty record":       {s.key, append(bytes.Clone(sealed[:start]), 0, 0, 0, 0), ErrSealedReports},
-		"a record left out":     {s.key, append(bytes.Clone(sealed[:start]), sealed[start+4+first:]...), ErrSealedReports},
-		"cut short":             {s.key, sealed[:len(sealed)-1], ErrSealedEnd},
-		"without its end":       {s.key, sealed[:len(sealed)-4-1-aeadOverhead], ErrSealedEnd},
-		"something behind it":   {s.key, append(bytes.Clone(sealed), 0), ErrSealedReports},
-	} {
-		if err := read(c.key, c.b); !errors.Is(err, c.err) {
-			t.Errorf("%s: %v, want %v", name, err, c.err)
-		}
-	}
-}
-
-func pubKeyOf(id ledger.KeyID) []byte {
-	for n := range 10 {
-		if idOf(gatewayName(n)) == id {
-			k := pub(gatewayName(n))
-			return k[:]
-		}
-	}
-	return nil
-}
-
-// TestHostileHub: what a modified hub seals does not read as a report.
-func TestHostileHub(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, APILimits{})
-	closed, _ := s.closeIt(s.epoch)
-	covers, marshalled, err := s.hub.covers(&closed)
-	s.ok(err)
-	shown := func(c census.Covered) []byte {
-		info, r, err := s.hub.coveredReport(s.epoch.ID(), c)
-		s.ok(err)
-		for e, err := range s.store.Entries(info, r.index, r.index+1) {
-			s.ok(err)
-			return must(encoding.Marshal(must(census.Show(s.store.Reader(info), info.Head, r.index, e))))
-		}
-		return nil
-	}
-	tags := s.tags
-	if covers[0].Node != s.node(0) {
-		tags[0], tags[1] = tags[1], tags[0]
-	}
-	type record struct {
-		kind byte
-		b    []byte
-	}
-	good := []record{{'C', marshalled}, {'S', shown(covers[0])}, {'T', tags[0]}, {'S', shown(covers[1])}, {'T', tags[1]}, {'Z', nil}}
-	read := func(all []record) error {
-		var b bytes.Buffer
-		w := must(newSealer(&b, s.id(), s.epoch.ID(), s.auditor()))
-		for _, r := range all {
-			s.ok(w.record(r.kind, r.b))
-		}
-		s.ok(w.w.Flush())
-		r, err := OpenReports(s.key, &b)
-		for err == nil {
-			_, err = r.Next()
-		}
-		return err
-	}
-	if err := read(good); err != io.EOF {
-		t.Fatal(err)
-	}
-	with := func(i int, r record) []record {
-		all := slices.Clone(good)
-		all[i] = r
-		return all
-	}
-	for name, all := range map[string][]record{
-		"no covers":           good[1:],
-		"malformed covers":    with(0, record{'C', []byte{1}}),
-		"a report missing":    slices.Delete(slices.Clone(good), 1, 3),
-		"tags missing":        slices.Delete(slices.Clone(good), 2, 3),
-		"a tag missing":       with(2, record{'T', tags[0][ledger.TagSize:]}),
-		"a tag altered":       with(2, record{'T', append(bytes.Clone(tags[0][:len(tags[0])-1]), 0xaa)}),
-		"half a tag":          with(2, record{'T', tags[0][:len(tags[0])-1]}),
-		"more tags":           with(2, record{'T', append(bytes.Clone(tags[0]), tags[0]...)}),
-		"another's tags":      with(2, record{'T', tags[1]}),
-		"another's Reported":  with(1, record{'S', shown(covers[1])}),
-		"malformed Reported":  with(1, record{'S', []byte{0xff}}),
-		"one report too many": slices.Insert(slices.Clone(good), 5, good[3]),
-		"an unknown record":   slices.Insert(slices.Clone(good), 1, record{'X', nil}),
-		"a word at the end":   with(5, record{'Z', []byte{1}}),
-	} {
-		if err := read(all); !errors.Is(err, ErrSealedReports) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func FuzzOpenReports(f *testing.F) {
-	key := must(ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{7}, 32)))
-	var b bytes.Buffer
-	w := must(newSealer(&b, ledger.CharterID{1}, ledger.EpochID{2}, [32]byte(key.PublicKey().Bytes())))
-	for _, err := range []error{w.record('C', census.MarshalCovers(nil)), w.close()} {
-		if err != nil {
-			f.Fatal(err)
-		}
-	}
-	f.Add(b.Bytes())
-	f.Add(b.Bytes()[:sealedHeader+32])
-	f.Add([]byte(sealedMagic))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		r, err := OpenReports(key, bytes.NewReader(in))
-		for err == nil {
-			_, err = r.Next()
-		}
-		if err == io.EOF && !bytes.Equal(in[:sealedHeader], b.Bytes()[:sealedHeader]) {
-			t.Error("what nobody sealed was read")
-		}
-	})
-}
-
 // TestBadRequests: each is refused as JSON that says what to do.
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
@@ -380,14 +66,6 @@ func TestBadRequests(t *testing.T) {
 		if c.status == 405 && resp.Header.Get("Allow") != "GET, HEAD" {
 			t.Errorf("%s: Allow is %q", c.method, resp.Header.Get("Allow"))
 		}
-	}
-	req := must(http.NewRequest("GET", s.server.URL+"/v1/epochs", nil))
-	for i := range 400 {
-		req.Header.Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 100))
-	}
-	server := s.hub.Server()
-	if server.ReadHeaderTimeout == 0 || server.WriteTimeout == 0 || server.IdleTimeout == 0 || server.MaxHeaderBytes > 64<<10 {
-		t.Errorf("%+v", server)
 	}
 }
 
@@ -477,53 +155,6 @@ func TestWithheldAPI(t *testing.T) {
 	}
 }
 
-// TestOpenings: what gateways sealed for the draw, page by page, and of no other draw
-// or auditor.
-func TestOpenings(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, APILimits{})
-	_, list := s.closeIt(s.epoch)
-	ctx, id := context.Background(), s.epoch.ID()
-	seed := [32]byte{9}
-	opening := func(n int, seed, auditor [32]byte, at int64) {
-		tag := list.At(at).Tag
-		s.append(s.reporter(n), &ledger.Opened{Epoch: id, Draw: seed, Tag: tag, Auditor: auditor, Sealed: []byte(fmt.Sprint("box ", at))})
-	}
-	opening(0, seed, s.auditor(), 3)
-	if all, err := s.client.Openings(ctx, id, s.auditor()); err != nil || len(all) != 0 {
-		t.Errorf("before the draw: %+v, %v", all, err)
-	}
-	must(s.hub.Draw(ctx, id, seed, s.epoch.Beacon))
-	opening(1, seed, s.auditor(), 1)
-	opening(1, seed, s.auditor(), 3)
-	opening(0, [32]byte{8}, s.auditor(), 5)
-	opening(0, seed, [32]byte{1}, 6)
-	all, err := s.client.Openings(ctx, id, s.auditor())
-	if err != nil || len(all) != 3 || string(all[0].Sealed) != "box 1" || string(all[1].Sealed) != "box 3" || all[1].Tag != Hex(list.At(3).Tag) {
-		t.Errorf("%+v, %v", all, err)
-	}
-	var a OpeningsAnswer
-	path := epochPath(id, fmt.Sprintf("/openings/%x", s.auditor()))
-	var tags []Hex
-	for after := ""; ; after = a.Next {
-		q := map[string][]string{"limit": {"1"}}
-		if after != "" {
-			q["after"] = []string{after}
-		}
-		a = OpeningsAnswer{}
-		if err := s.client.json(ctx, path, q, &a); err != nil || len(a.Openings) != 1 {
-			t.Fatalf("%+v, %v", a, err)
-		}
-		tags = append(tags, a.Openings[0].Tag)
-		if a.Next == "" {
-			break
-		}
-	}
-	if want := []Hex{Hex(list.At(1).Tag), Hex(list.At(3).Tag), Hex(list.At(3).Tag)}; !slices.Equal(tags, want) {
-		t.Errorf("%v", tags)
-	}
-}
-
 // TestOccupancy: small zones are withheld, and what they could be computed from.
 func TestOccupancy(t *testing.T) {
 	t.Parallel()
@@ -564,62 +195,6 @@ func TestOccupancy(t *testing.T) {
 	w.append(w.issuer(), &ledger.NodeRegistered{Node: w.node(2), Slug: "again", Doors: 1, Floor: 1})
 	if a, err := c.Occupancy(ctx); err != nil || len(a.Nodes) != 0 || a.Total != nil {
 		t.Errorf("stale: %+v, %v", a, err)
-	}
-}
-
-// TestRate: an address that asks too often is told to wait; others are not.
-func TestRate(t *testing.T) {
-	t.Parallel()
-	l := newLimiter(APILimits{Rate: 10, Burst: 3}.withDefaults())
-	now := time.Unix(1000, 0)
-	for i := range 3 {
-		if !l.from("192.0.2.1:1", now) {
-			t.Errorf("request %d", i)
-		}
-	}
-	if l.from("192.0.2.1:2", now) {
-		t.Error("a fourth at once")
-	}
-	if !l.from("192.0.2.2:1", now) || !l.from("[2001:db8::1]:1", now) {
-		t.Error("another address")
-	}
-	for range 2 {
-		l.from("[2001:db8::2]:1", now)
-	}
-	if l.from("[2001:db8::3]:1", now) {
-		t.Error("a fourth of one network")
-	}
-	if !l.from("192.0.2.1:3", now.Add(time.Second)) {
-		t.Error("a second later")
-	}
-	for i := range 2 * maxAddresses {
-		l.from(fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255), now)
-	}
-	if len(l.addresses) > maxAddresses {
-		t.Errorf("%d addresses", len(l.addresses))
-	}
-	s := newSite(t, APILimits{Rate: 0.001, Burst: 2, Heavy: 1})
-	codes := ""
-	for range 3 {
-		resp := must(http.Get(s.server.URL + "/v1/epochs"))
-		codes += fmt.Sprint(resp.StatusCode, resp.Header.Get("Retry-After"), " ")
-		resp.Body.Close()
-	}
-	if codes != "200 200 4291 " {
-		t.Errorf("%q", codes)
-	}
-	done, err := newLimiter(APILimits{Heavy: 1, Concurrent: 1}).admit(true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done()
-	busy := newLimiter(APILimits{Concurrent: 1})
-	if _, err := busy.admit(false); err != nil {
-		t.Fatal(err)
-	}
-	var a *apiError
-	if _, err := busy.admit(false); !errors.As(err, &a) || a.status != http.StatusServiceUnavailable {
-		t.Error(err)
 	}
 }
 
@@ -678,84 +253,45 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
-// TestHostileAnswers: a client that a hub lies to says so, and takes no more than it
-// should.
-func TestHostileAnswers(t *testing.T) {
-	t.Parallel()
-	id := ledger.EpochID{1}
-	for name, c := range map[string]struct {
-		status int
-		body   string
-		err    error
-	}{
-		"no JSON":         {200, "<html>", ErrAnswer},
-		"empty":           {200, "", ErrAnswer},
-		"unknown field":   {200, `{"x":1}`, ErrAnswer},
-		"wrong type":      {200, `{"id":1}`, ErrAnswer},
-		"short id":        {200, `{"id":"00"}`, ErrAnswer},
-		"upper case":      {200, `{"id":"` + strings.Repeat("AB", 32) + `"}`, ErrAnswer},
-		"another epoch":   {200, `{"id":"` + strings.Repeat("ab", 32) + `"}`, ErrAnswer},
-		"two values":      {200, `{}{}`, ErrAnswer},
-		"an odd error":    {500, "oops", ErrAnswer},
-		"an empty error":  {404, `{}`, ErrAnswer},
-		"a redirect home": {302, "", ErrAnswer},
-		"no content":      {204, "", ErrAnswer},
-	} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.WriteHeader(c.status)
-			io.WriteString(w, c.body)
-		}))
-		_, err := (&Client{Base: server.URL}).Epoch(context.Background(), id)
-		if !errors.Is(err, c.err) {
-			if !(c.status == 302 && err != nil) {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-		server.Close()
-	}
-	turns := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, `{"epochs":[],"next":"00"}`)
-	}))
-	defer turns.Close()
-	if _, err := (&Client{Base: turns.URL}).Epochs(context.Background()); !errors.Is(err, ErrAnswer) {
-		t.Error(err)
-	}
-	for _, base := range []string{"", "hub.example", "ftp://hub", "http://", "https://hub/?x", "://"} {
-		if _, err := (&Client{Base: base}).Epochs(context.Background()); !errors.Is(err, ErrBase) {
-			t.Errorf("%q: %v", base, err)
-		}
-	}
-	says := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusNotFound)
-		io.WriteString(w, `{"error":"\u001b[2Jgone","what_to_do":"x"}`)
-	}))
-	defer says.Close()
-	if _, err := (&Client{Base: says.URL}).Epochs(context.Background()); err == nil || strings.Contains(err.Error(), "\x1b") {
-		t.Errorf("%q", err)
-	}
-}
-
+// FuzzAPI: whatever is asked for, the answer is one of the API's, and what is refused
+// says so as JSON. (`go test -fuzz` of Go 1.26 may end with "context deadline exceeded"
+// and no input: that is go.dev/issue/75804.)
 func FuzzAPI(f *testing.F) {
-	for _, r := range routes {
-		f.Add(r.path)
-	}
-	f.Add("/v1/epochs?after=00&limit=1000")
-	f.Add("/v1/ledgers/census/00/00/bundle")
-	f.Add("/v1/epochs/" + strings.Repeat("0", 64) + "/list")
 	w := newWorld(f, dialects[0], 1)
+	e := w.opened()
+	w.append(w.reporter(0), w.reportOf(0, e.ID(), lines(0, 40, 0), 50)...)
+	_, list := w.closeIt(e)
+	must(w.hub.freshView(nil))
 	cfg := w.config(w.store)
 	cfg.API = APILimits{Rate: 1e9, Burst: 1e9}
-	handler := must(New(cfg)).Handler()
-	f.Fuzz(func(t *testing.T, target string) {
+	h := must(New(cfg))
+	must(h.freshView(nil))
+	h.running.Store(true) // what was seen is good for all of it
+	handler := h.Handler()
+	named := strings.NewReplacer("{epoch}", e.ID().String(), "{tag}", fmt.Sprintf("%x", list.At(3).Tag), "{auditor}", strings.Repeat("0a", 32), "{kind}", "census", "{author}", idOf("hub").String(), "{incarnation}", "00")
+	for _, r := range routes {
+		f.Add(r.path, "", "")
+		f.Add(named.Replace(r.path), "bytes=0-63,128-", `"x", W/"y"`)
+	}
+	f.Add("/v1/epochs?after=00&limit=1000", "bytes=-1", "*")
+	f.Add("/v1/ledgers?kind=census&limit=1", "bytes=99999999999999999999-", "")
+	f.Fuzz(func(t *testing.T, target, ranges, known string) {
 		req, err := http.NewRequest("GET", "http://hub"+target, nil)
 		if err != nil || !strings.HasPrefix(target, "/") {
 			return
 		}
 		req.RequestURI = target
+		req.Header.Set("Range", ranges)
+		req.Header.Set("If-None-Match", known)
+		req.Header.Set("If-Range", known)
 		rec := httptest.NewRecorder()
 		handler.ServeHTTP(rec, req)
-		if rec.Code >= 500 && req.URL.Path != "/readyz" || rec.Code >= 300 && !json.Valid(rec.Body.Bytes()) {
-			t.Errorf("%q: %d %s", target, rec.Code, rec.Body)
+		plain := rec.Code == http.StatusNotModified || rec.Code == http.StatusRequestedRangeNotSatisfiable
+		if rec.Code >= 500 && req.URL.Path != "/readyz" || rec.Code >= 300 && !plain && !json.Valid(rec.Body.Bytes()) {
+			t.Errorf("%q, %q, %q: %d %s", target, ranges, known, rec.Code, rec.Body)
+		}
+		if rec.Body.Len() > 1<<20 {
+			t.Errorf("%q, %q: %d bytes", target, ranges, rec.Body.Len())
 		}
 	})
 }

@@ -230,9 +230,9 @@ func (t *telling) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Covers asks for the heads that a close covers, by ledger. Count and TagsRoot of
-// each are not published, and are zero: named auditors get them with the reports,
-// see [Client.Reports].
+// Covers asks for the heads that a close covers, by ledger. All but Root and Node is
+// not published, and zero: named auditors get it with the reports, see
+// [Client.Reports].
 func (c *Client) Covers(ctx context.Context, id ledger.EpochID) (out []census.Covered, err error) {
 	var bad error
 	err = all(ctx, c, epochPath(id, "/covers"), nil, func(a CoversAnswer) (string, int) {
@@ -242,7 +242,7 @@ func (c *Client) Covers(ctx context.Context, id ledger.EpochID) (out []census.Co
 				err = errors.New("not report ledgers, ascending")
 			}
 			bad = errors.Join(bad, err)
-			out = append(out, census.Covered{Origin: o, Size: r.Size, Root: r.Root, Node: ledger.CharterID(r.Node)})
+			out = append(out, census.Covered{Origin: o, Root: r.Root, Node: ledger.CharterID(r.Node)})
 		}
 		return a.Next, len(a.Covers)
 	})

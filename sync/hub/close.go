@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"tombolo/sync/census"
@@ -36,7 +37,7 @@ const appendTries = 8
 // It waits while another process of the hub closes or draws. progress, unless it is
 // nil, is called by one goroutine at a time.
 //
-// Errors: ErrNoEpoch, ErrNotOver, ErrNotHub, ErrTwoClosed, ErrLost; those of the
+// Errors: ErrNoEpoch, ErrNotOver, ErrNotHub, ErrSetBack, ErrTwoClosed, ErrLost; those of the
 // store and of ctx, after which it may be called again.
 func (h *Hub) Close(ctx context.Context, epoch ledger.EpochID, progress func(stage string, done, total int64)) (ledger.EpochClosed, error) {
 	h.closing.Lock()
@@ -68,10 +69,11 @@ func (h *Hub) Close(ctx context.Context, epoch ledger.EpochID, progress func(sta
 }
 
 func (h *Hub) close(ctx context.Context, epoch ledger.EpochID, tell func(string) func(done, total int64)) (none ledger.EpochClosed, err error) {
-	author, err := h.author() // before the look: what is written after it makes the append fail
+	author, err := h.writer(ctx, false) // before the look: what is written after it makes the append fail
 	if err != nil {
 		return none, err
 	}
+	looked := h.cfg.Now()
 	v, err := h.freshView(tell(StageLook))
 	if err != nil {
 		return none, err
@@ -88,7 +90,7 @@ func (h *Hub) close(ctx context.Context, epoch ledger.EpochID, tell func(string)
 		_, err = h.list(ctx, e, tell)
 		return *closed, err
 	}
-	if h.cfg.Now().Unix() < e.Opened.Closes {
+	if looked.Unix() < e.Opened.Closes {
 		return none, fmt.Errorf("%w: on %s", ErrNotOver, time.Unix(e.Opened.Closes, 0).UTC().Format(time.RFC3339))
 	}
 	tags, covers, err := h.collect(ctx, v, e, tell(StageCollect))
@@ -118,7 +120,9 @@ func (h *Hub) close(ctx context.Context, epoch ledger.EpochID, tell func(string)
 	if err := ctx.Err(); err != nil {
 		return none, context.Cause(ctx)
 	}
-	if err := h.append(author, &closed); err != nil {
+	// What the hub acknowledges while it sorts is not in the list: the close is of when
+	// it looked, so that nobody takes that for suppressed.
+	if err := h.append(author, &closed, looked); err != nil {
 		return none, err
 	}
 	return closed, nil
@@ -132,7 +136,11 @@ func (h *Hub) keep(epoch ledger.EpochID, list, covers []byte, progress func(done
 	if err := h.cfg.Store.Pin(coversPin(coversHash(covers)), covers); err != nil {
 		return err
 	}
-	if err := errors.Join(h.lists.write(epoch, listFile, list), h.lists.write(epoch, coversFile, covers)); err != nil {
+	err := h.lists.write(epoch, listFile, list)
+	if err == nil {
+		err = h.lists.write(epoch, coversFile, covers)
+	}
+	if err != nil {
 		return fmt.Errorf("write the list of epoch %v: %w", epoch, err)
 	}
 	progress(total, total)
@@ -141,47 +149,60 @@ func (h *Hub) keep(epoch ledger.EpochID, list, covers []byte, progress func(done
 
 // collect gathers the tags of the reports that count, in no order.
 func (h *Hub) collect(ctx context.Context, v *view, e *Epoch, progress func(done, total int64)) (tags []byte, covers []census.Covered, err error) {
+	var counting []seen
+	var begins []int64 // of each in tags
 	var total int64
-	reports := v.reports[e.ID]
-	for _, s := range reports {
+	for _, s := range v.reports[e.ID] {
+		if s.fault != "" {
+			h.cfg.Log.Warn("a report does not count", "epoch", e.ID.String(), "ledger", s.origin.String(), "node", s.node.String(), "entry", s.index, "why", string(s.fault))
+		}
 		if s.counts() {
+			counting, begins = append(counting, s), append(begins, total*ledger.TagSize)
 			total += int64(s.count)
 		}
 	}
 	// What is not touched takes no memory, and growing would take it twice.
-	tags = make([]byte, 0, total*ledger.TagSize)
+	tags, covers = make([]byte, total*ledger.TagSize), make([]census.Covered, len(counting))
+	errs := make([]error, len(counting))
+	var failed atomic.Bool
+	var done atomic.Int64
 	progress(0, total)
-	for at, s := range reports {
-		if err := ctx.Err(); err != nil {
-			return nil, nil, context.Cause(ctx)
+	spread(len(counting), 1, func(n, _ int) {
+		s, end := counting[n], begins[n]+int64(counting[n].count)*ledger.TagSize
+		if errs[n] = context.Cause(ctx); errs[n] == nil && !failed.Load() {
+			covers[n], errs[n] = h.gather(e.ID, s, tags[begins[n]:begins[n]:end])
 		}
-		if s.fault != "" {
-			h.cfg.Log.Warn("a report does not count", "epoch", e.ID.String(), "ledger", s.origin.String(), "node", s.node.String(), "entry", s.index, "why", string(s.fault))
+		if errs[n] != nil {
+			failed.Store(true)
 		}
-		if !s.counts() {
-			continue
-		}
-		info, err := h.cfg.Store.Ledger(s.origin)
+		done.Add(int64(s.count))
+	}, func(int) { progress(done.Load(), total) })
+	for n, err := range errs {
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("report %d of %d: %w", n+1, len(errs), err)
 		}
-		tags, err = s.tags(h.cfg.Store, info, tags)
-		if errors.Is(err, errDropped) { // what its gateway reported before may count
-			h.looking.Lock()
-			s.report.fault = FaultDropped
-			h.looking.Unlock()
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("report %d of %d: %w", at+1, len(reports), err)
-		}
-		covers = append(covers, census.Covered{Origin: s.origin, Size: info.Size, Root: info.Root, Node: s.node, Count: s.count, TagsRoot: s.root})
-		progress(int64(len(tags)/ledger.TagSize), total)
 	}
 	if len(covers) > census.MaxCovers {
 		return nil, nil, fmt.Errorf("%d reports; at most %d can be covered", len(covers), census.MaxCovers)
 	}
 	slices.SortFunc(covers, func(a, b census.Covered) int { return a.Origin.Compare(b.Origin) })
 	return tags, covers, nil
+}
+
+// gather appends a report's tags to into, which has room for just these, and says
+// what is covered with them.
+func (h *Hub) gather(epoch ledger.EpochID, s seen, into []byte) (census.Covered, error) {
+	info, err := h.cfg.Store.Ledger(s.origin)
+	if err != nil {
+		return census.Covered{}, err
+	}
+	_, err = s.tags(h.cfg.Store, info, into)
+	if errors.Is(err, errDropped) { // what its gateway reported before may count
+		h.looking.Lock()
+		s.report.fault = FaultDropped
+		h.looking.Unlock()
+	}
+	return census.Covered{Origin: s.origin, Size: info.Size, Root: info.Root, Node: s.node, Count: s.count, TagsRoot: s.root, Salt: h.coversSalt(epoch, s.origin)}, err
 }
 
 // counts tells whether a report is its gateway's that counts.
@@ -335,8 +356,8 @@ func (h *Hub) author() (*store.Author, error) {
 }
 
 // append writes to the census ledger, and has it announced.
-func (h *Hub) append(a *store.Author, body ledger.Body) error {
-	if _, err := a.Append(store.Draft{Body: body, Time: h.cfg.Now()}); err != nil {
+func (h *Hub) append(a *store.Author, body ledger.Body, at time.Time) error {
+	if _, err := a.Append(store.Draft{Body: body, Time: at}); err != nil {
 		return err
 	}
 	if h.node != nil {

@@ -32,8 +32,12 @@
 // process can make the list anew, bit for bit. Reports that come later are kept and
 // shown as late.
 //
-// After the store was restored from a backup start the daemon before any command
-// closes or draws: it first takes back from the gateways what it had published.
+// Where the store may be older than what was published (it was restored, or the
+// machine or the database was started anew) nothing is closed or drawn before Run has
+// taken back from the gateways what they hold: until then a command gets ErrSetBack.
+//
+// A clock alone closes nothing either: an epoch is closed by itself only when a ledger
+// of somebody else was signed after its end.
 //
 // # What is published, and what is not
 //

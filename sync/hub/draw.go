@@ -17,7 +17,7 @@ import (
 // that is for the auditors.
 //
 // Errors: ErrDrawn, with the draw that there is; ErrNoEpoch, ErrNotClosed,
-// ErrTwoClosed, ErrWithheld, ErrAudited, ErrBeacon, ErrNotHub.
+// ErrTwoClosed, ErrWithheld, ErrAudited, ErrBeacon, ErrNotHub, ErrSetBack.
 func (h *Hub) Draw(ctx context.Context, epoch ledger.EpochID, seed [32]byte, source string) (ledger.Draw, error) {
 	h.closing.Lock()
 	defer h.closing.Unlock()
@@ -36,7 +36,7 @@ func (h *Hub) Draw(ctx context.Context, epoch ledger.EpochID, seed [32]byte, sou
 }
 
 func (h *Hub) draw(ctx context.Context, epoch ledger.EpochID, seed [32]byte, source string) (none ledger.Draw, err error) {
-	author, err := h.author()
+	author, err := h.writer(ctx, false)
 	if err != nil {
 		return none, err
 	}
@@ -66,7 +66,7 @@ func (h *Hub) draw(ctx context.Context, epoch ledger.EpochID, seed [32]byte, sou
 		return none, context.Cause(ctx)
 	}
 	d := ledger.Draw{Epoch: epoch, Root: closed.Root, Size: closed.Size, Seed: seed, Source: source}
-	if err := h.append(author, &d); err != nil {
+	if err := h.append(author, &d, h.cfg.Now()); err != nil {
 		return none, err
 	}
 	return d, nil

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
-	"encoding/binary"
 	"errors"
 	"sync"
 
@@ -72,8 +71,12 @@ func (h *Hub) drawnOf(ctx context.Context, by ledger.KeyID, ask census.DrawnAsk)
 		return nil, err
 	}
 	mine := func(t census.Tag) bool { return has(own, t) }
-	a := list.Drawn(h.drawn.indices(draw, e.Opened.Sample), mine, ask.After)
-	return &a, nil
+	var a census.DrawnAnswer
+	err = guarded(func() error {
+		a = list.Drawn(h.drawn.indices(draw, e.Opened.Sample), mine, ask.After)
+		return nil
+	})
+	return &a, err
 }
 
 // tagsOf are the tags that a gateway reported, strictly ascending, TagSize bytes
@@ -113,19 +116,23 @@ func has(tags []byte, t census.Tag) bool {
 // drawnLines remembers the last draw's lines: thousands of gateways ask for one.
 type drawnLines struct {
 	mu    sync.Mutex
-	key   [40]byte // of what it is: seed and sample
-	lines []uint64
+	of    drawnOf  // under mu
+	lines []uint64 // under mu; nil: none
+}
+
+// drawnOf is all that a draw's lines follow from.
+type drawnOf struct {
+	seed, root [32]byte
+	size       uint64
+	sample     uint32
 }
 
 func (d *drawnLines) indices(draw *ledger.Draw, sample uint32) []uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var key [40]byte
-	copy(key[:], draw.Seed[:])
-	binary.BigEndian.PutUint32(key[32:], sample)
-	binary.BigEndian.PutUint32(key[36:], uint32(draw.Size))
-	if d.lines == nil || d.key != key {
-		d.key, d.lines = key, census.Indices(draw.Seed, draw.Root, draw.Size, sample)
+	of := drawnOf{draw.Seed, draw.Root, draw.Size, sample}
+	if d.lines == nil || d.of != of {
+		d.of, d.lines = of, census.Indices(draw.Seed, draw.Root, draw.Size, sample)
 	}
 	return d.lines
 }

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -29,7 +32,29 @@ type lists struct {
 
 	opening sync.Mutex // held while one is opened
 	mu      sync.Mutex
-	open    map[listKey]*census.List // under mu
+	open    map[listKey]mapped // under mu
+}
+
+// mapped is a list that was verified, and the file that it was.
+type mapped struct {
+	list *census.List
+	file fileID
+}
+
+// fileID is a file at one moment: what is written to it, or put in its place, is
+// another.
+type fileID struct {
+	dev, ino uint64
+	size     int64
+	changed  syscall.Timespec
+}
+
+func idOfFile(i fs.FileInfo) (id fileID) {
+	id.size = i.Size()
+	if s, ok := i.Sys().(*syscall.Stat_t); ok {
+		id.dev, id.ino, id.changed = s.Dev, s.Ino, s.Ctim
+	}
+	return id
 }
 
 // listKey is an epoch and what it was closed with.
@@ -39,7 +64,7 @@ type listKey struct {
 }
 
 func newLists(dir string) *lists {
-	return &lists{dir: filepath.Join(dir, "epochs"), open: map[listKey]*census.List{}}
+	return &lists{dir: filepath.Join(dir, "epochs"), open: map[listKey]mapped{}}
 }
 
 func (l *lists) path(epoch ledger.EpochID, name string) string {
@@ -89,7 +114,8 @@ func syncDir(dir string) error {
 }
 
 // get is an epoch's list if its file is there and is the one with that size and
-// root; an error that wraps fs.ErrNotExist otherwise, as it is to be made again.
+// root; an error that wraps fs.ErrNotExist otherwise, as it is to be made again. A
+// file is verified once, and again when it has changed.
 func (l *lists) get(epoch ledger.EpochID, root [32]byte, size uint64) (*census.List, error) {
 	key := listKey{epoch, root}
 	if found := l.mapped(key); found != nil {
@@ -116,7 +142,11 @@ func (l *lists) get(epoch ledger.EpochID, root [32]byte, size uint64) (*census.L
 	if err != nil {
 		return nil, err
 	}
-	list, err := census.NewList(data)
+	var list *census.List
+	err = guarded(func() (err error) { // all of it
+		list, err = census.NewList(data)
+		return err
+	})
 	if err == nil && rootOf(list, nil) != root {
 		err = errors.New("it has another root")
 	}
@@ -125,14 +155,63 @@ func (l *lists) get(epoch ledger.EpochID, root [32]byte, size uint64) (*census.L
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.open[key] = list
+	l.open[key] = mapped{list, idOfFile(info)}
 	return list, nil
 }
 
+// mapped is a list that was verified, if its file is still the same.
 func (l *lists) mapped(key listKey) *census.List {
+	info, err := os.Stat(l.path(key.epoch, listFile))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.open[key]
+	m, ok := l.open[key]
+	if !ok {
+		return nil
+	}
+	if err != nil || idOfFile(info) != m.file {
+		delete(l.open, key) // whoever reads it now reads on
+		return nil
+	}
+	return m.list
+}
+
+// file opens the file of a list that get has verified; fs.ErrNotExist if it is
+// another by now.
+func (l *lists) file(epoch ledger.EpochID, root [32]byte) (*os.File, error) {
+	f, err := os.Open(l.path(epoch, listFile))
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	l.mu.Lock()
+	m, ok := l.open[listKey{epoch, root}]
+	l.mu.Unlock()
+	if err == nil && (!ok || idOfFile(info) != m.file) {
+		err = fmt.Errorf("the list of epoch %v changed: %w", epoch, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// errFault: the disk does not give a page of a list, or the file was cut short.
+var errFault = errors.New("the list's file cannot be read any more")
+
+// guarded does something that reads a mapped list, in this goroutine: what cannot be
+// read is an error, and not the end of the process.
+func guarded(do func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // of runtime.Error
+			err = errFault
+		default:
+			panic(r)
+		}
+	}()
+	return do()
 }
 
 // mapFile maps a file to be read. A list is never written to: it is replaced.
@@ -209,3 +288,11 @@ func spread(n, some int, do func(lo, hi int), after func(done int)) {
 func coversPin(hash [32]byte) string { return fmt.Sprintf("hub/covers/%x", hash) }
 
 func coversHash(b []byte) [32]byte { return sha256.Sum256(b) }
+
+// coversSalt is a covered report's. It follows from the hub's own key: every process
+// of the hub closes with the same hash, however often it begins.
+func (h *Hub) coversSalt(epoch ledger.EpochID, o ledger.Origin) [32]byte {
+	m := hmac.New(sha256.New, h.cfg.Author.Seed())
+	m.Write(slices.Concat([]byte("tombolo/v1/hub/covers\n"), epoch[:], []byte(o.String())))
+	return [32]byte(m.Sum(nil))
+}

@@ -39,9 +39,6 @@ var (
 const (
 	defaultGrace = 6 * time.Hour
 	defaultLease = 30 * time.Second
-	// recoverPatience is how long gateways may take to say that they hold more of
-	// the census ledger than is here.
-	recoverPatience = 10 * time.Second
 )
 
 // Config is what a hub is made of.
@@ -93,8 +90,9 @@ type Hub struct {
 		mu     sync.Mutex
 		byHash map[[32]byte]covering // under mu
 	}
-	drawn   drawnLines
-	closing sync.Mutex // held over Close and Draw in this process
+	drawn    drawnLines
+	closing  sync.Mutex    // held over Close and Draw in this process
+	patience time.Duration // see recoverPatience
 }
 
 // New prepares a hub. It opens nothing but the configuration of its links.
@@ -122,7 +120,7 @@ func New(cfg Config) (*Hub, error) {
 		cfg: cfg, self: ledger.KeyIDOf(cfg.Author.Public().(ed25519.PublicKey)),
 		seats: newSeats(cfg.Store, cfg.Holder, cfg.Lease), lists: newLists(cfg.Dir), index: newIndex(), public: newPublic(),
 	}
-	h.covered.byHash = map[[32]byte]covering{}
+	h.covered.byHash, h.patience = map[[32]byte]covering{}, recoverPatience
 	h.metrics = newMetrics(h)
 	if len(cfg.Links) == 0 {
 		return h, nil
@@ -174,28 +172,22 @@ func (h *Hub) Run(ctx context.Context) error {
 
 // closeAll closes each epoch when its grace is over.
 func (h *Hub) closeAll(ctx context.Context) {
-	if h.cfg.Grace < 0 {
+	if !h.recover(ctx) || h.cfg.Grace < 0 {
 		return
-	}
-	if h.node != nil {
-		for {
-			err := h.node.Recovered(ctx, recoverPatience)
-			if ctx.Err() != nil {
-				return
-			}
-			if err == nil {
-				break
-			}
-			h.cfg.Log.Warn("no epoch is closed before what the hub had published has come back from the gateways", "err", err)
-		}
 	}
 	tries := map[ledger.EpochID]time.Time{}
 	for {
-		for _, e := range h.due() {
-			if h.cfg.Now().Before(tries[e.ID]) {
+		due, alone := h.due()
+		for _, e := range due {
+			if time.Now().Before(tries[e.ID]) {
 				continue
 			}
-			began := h.cfg.Now()
+			began := time.Now()
+			if alone[e.ID] {
+				h.cfg.Log.Warn("an epoch is not closed, as nobody else has signed anything since its end; is this machine's clock right? If nobody reports, `tombolo census close` closes it", "epoch", e.ID.String(), "number", e.Opened.Number, "clock", h.cfg.Now().UTC().Format(time.RFC3339))
+				tries[e.ID] = began.Add(time.Minute)
+				continue
+			}
 			closed, err := h.Close(ctx, e.ID, nil)
 			if ctx.Err() != nil {
 				return
@@ -213,20 +205,23 @@ func (h *Hub) closeAll(ctx context.Context) {
 	}
 }
 
-// due lists the epochs that are to be closed now.
-func (h *Hub) due() (out []*Epoch) {
+// due lists the epochs that are to be closed now, and of which of them this process's
+// clock alone says that they are over: an epoch that was closed too early is lost.
+func (h *Hub) due() (out []*Epoch, alone map[ledger.EpochID]bool) {
 	v := h.seen.Load()
 	if v == nil {
-		return nil
+		return nil, nil
 	}
 	now := h.cfg.Now()
+	alone = map[ledger.EpochID]bool{}
 	for _, e := range v.epochs {
 		over := time.Unix(e.Opened.Closes, 0).Add(h.cfg.Grace)
 		if len(e.Closed) == 0 && !now.Before(over) && now.Unix() < e.Opened.Audit {
 			out = append(out, e)
+			alone[e.ID] = v.latest < e.Opened.Closes
 		}
 	}
-	return out
+	return out, alone
 }
 
 // pause waits; false if ctx ended first.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -102,37 +103,42 @@ func newIndex() *index { return &index{books: map[ledger.Origin]*reportBook{}} }
 
 // update reads what was added to report ledgers. An error of one keeps no other from
 // being read.
-func (x *index) update(s *store.Store, community ledger.CharterID, all []store.Info, progress func(done, total int64)) (err error) {
-	var done, total int64
+func (x *index) update(s *store.Store, community ledger.CharterID, all []store.Info, progress func(done, total int64)) error {
+	var books []*reportBook
+	var infos []store.Info
+	var total int64
 	held := map[ledger.Origin]bool{}
 	for _, i := range all {
-		if i.Origin.Kind == ledger.ReportLog && i.Origin.Community == community {
-			held[i.Origin] = true
-			total += i.Size
-		}
-	}
-	for _, i := range all {
-		if !held[i.Origin] {
+		if i.Origin.Kind != ledger.ReportLog || i.Origin.Community != community {
 			continue
 		}
+		held[i.Origin] = true
+		total += i.Size
 		b := x.books[i.Origin]
 		if b == nil {
 			b = &reportBook{}
 			x.books[i.Origin] = b
 		}
 		b.origin, b.node, b.generation = i.Origin, i.Charter, i.Generation
-		err = errors.Join(err, b.read.on(s, i, b.forget, b.take))
-		done += i.Size
-		if progress != nil {
-			progress(done, total)
-		}
+		books, infos = append(books, b), append(infos, i)
 	}
+	// Nothing that a book keeps is another's, so that all processors can read.
+	errs := make([]error, len(books))
+	var read atomic.Int64
+	spread(len(books), 1, func(n, _ int) {
+		errs[n] = books[n].read.on(s, infos[n], books[n].forget, books[n].take)
+		read.Add(infos[n].Size)
+	}, func(int) {
+		if progress != nil {
+			progress(read.Load(), total)
+		}
+	})
 	for o := range x.books {
 		if !held[o] {
 			delete(x.books, o)
 		}
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 func (b *reportBook) forget() {

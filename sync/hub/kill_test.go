@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"tombolo/sync/census"
 	"tombolo/sync/ledger"
+	"tombolo/sync/store"
 )
 
 // kills is how often a process is killed in each of these tests.
@@ -76,37 +78,51 @@ func TestKilledWhileClosing(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			r := seeded(t)
-			const nodes, each, rounds = 4, 2500, 3
+			const nodes, each = 4, 2500
 			w := newWorld(t, d, nodes)
+			w.hub, _ = w.sea().daemon(w.store)
 			var all []byte
 			for g := range nodes {
 				all = append(all, lines(g*each/2, g*each/2+each, g)...)
 			}
 			want := must(census.NewList(census.Merge(all, nil)))
 			var epochs []*ledger.EpochOpened
-			for i := range rounds + 1 {
-				e := w.epoch(uint64(i + 1))
+			next := func() *ledger.EpochOpened {
+				e := w.epoch(uint64(len(epochs) + 1))
 				epochs = append(epochs, e)
 				w.append(w.issuer(), e)
 				for g := range nodes {
 					w.append(w.reporter(g), w.reportOf(g, e.ID(), lines(g*each/2, g*each/2+each, g), ledger.MaxTags)...)
 				}
+				return e
 			}
 			closing := func(e *ledger.EpochOpened) *process {
 				return w.start(childConfig{Mode: "close", Epoch: e.ID(), Holder: "child"})
 			}
 			// How long a close takes that nobody disturbs.
-			p := closing(epochs[rounds])
+			p := closing(next())
 			began := time.Now()
 			if text, err := p.out.ReadString('\n'); err != nil || text != fmt.Sprintf("closed %x\n", want.Root(nil)) {
 				t.Fatalf("%q, %v: %s", text, err, p.said)
 			}
 			took := time.Since(began)
 			p.kill()
-			for i := range kills(t) {
-				p := closing(epochs[i%rounds])
-				time.Sleep(time.Duration(r.Int64N(int64(took))))
+			amid, e := 0, next()
+			for range kills(t) {
+				p := closing(e)
+				time.Sleep(time.Duration(r.Int64N(int64(took) * int64(10+len(epochs)) / 10))) // there is more to look through each time
 				p.kill()
+				if strings.Contains(p.said.String(), ErrSetBack.Error()) { // one was killed before its commit: it may have signed
+					w.ok(w.hub.claim(t.Context()))
+				}
+				if w.closedEntries(e.ID()) > 0 {
+					e = next()
+				} else {
+					amid++
+				}
+			}
+			if amid < kills(t)/4 {
+				t.Errorf("only %d of %d kills came before the close was done", amid, kills(t))
 			}
 			for i, e := range epochs {
 				closed, list := w.closeIt(e)
@@ -140,13 +156,47 @@ func TestKilledWhileTaking(t *testing.T) {
 				gateways = append(gateways, s.gateway(n))
 			}
 			child := childConfig{Mode: "run", Listen: s.listen, Password: s.broker.Password(), Holder: "child"}
+			held := func(g *gateway) int64 {
+				i, err := w.store.Ledger(g.author.Head().Origin)
+				if err != nil && !errors.Is(err, store.ErrNoLedger) {
+					t.Fatal(err)
+				}
+				return i.Size
+			}
+			amid := 0
 			for i := range kills(t) {
-				g := i % nodes
-				w.report(gateways[g], everyday("hall", uint32(i), 100))
-				w.report(gateways[g], w.reportOf(g, e.ID(), lines(g*20, g*20+30+i, g), 5)...)
+				n := i % nodes
+				g, before := gateways[n], held(gateways[n])
 				p := w.start(child)
-				time.Sleep(time.Duration(r.Int64N(int64(300 * time.Millisecond))))
+				// A gateway reports, part by part, until the process that takes it in is gone.
+				ctx, gone := context.WithCancel(t.Context())
+				written := make(chan struct{})
+				go func() {
+					defer close(written)
+					for round := uint32(0); ctx.Err() == nil; round++ {
+						for _, b := range append(w.reportOf(n, e.ID(), lines(n*20, n*20+30+i, n), 2), everyday("hall", round, 1000)) {
+							if ctx.Err() == nil {
+								w.report(g, b)
+							}
+						}
+					}
+				}()
+				eventually(t, 20*time.Second, func() error {
+					if held(g) == before {
+						return fmt.Errorf("nothing arrives: %s", p.said)
+					}
+					return nil
+				})
+				time.Sleep(time.Duration(r.Int64N(int64(100 * time.Millisecond))))
 				p.kill()
+				gone()
+				<-written
+				if held(g) < g.author.Head().Size {
+					amid++
+				}
+			}
+			if amid < kills(t)/2 {
+				t.Errorf("only %d of %d kills came while something was under way", amid, kills(t))
 			}
 			var all []byte
 			for g := range nodes {

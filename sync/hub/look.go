@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -31,6 +32,7 @@ type view struct {
 	zones     []zoneOf
 	entries   int64 // of all report ledgers
 	authors   int   // report ledgers
+	latest    int64 // when somebody else signed last, Unix seconds
 }
 
 // seen is a gateway's report of an epoch, and whether it counts.
@@ -54,6 +56,7 @@ type place struct {
 	tag    [32]byte
 	origin ledger.Origin
 	index  int64
+	nth    uint64 // of the tag's
 }
 
 // zoneOf is a zone of a node, by the last that a gateway of it said.
@@ -134,6 +137,9 @@ func (h *Hub) lookNow(progress func(done, total int64)) error {
 	v := &view{at: h.cfg.Now(), community: chain, estate: estate(entries), slugs: slugs(entries), signed: signed(entries), reports: map[ledger.EpochID][]seen{}, counts: map[ledger.EpochID]ReportCounts{}, opened: map[openedKey][]place{}}
 	v.epochs, v.byID = epochsOf(chain, entries)
 	for _, i := range all {
+		if i.Origin.Community == chain.ID() && i.Origin.Author != h.self {
+			v.latest = max(v.latest, int64(min(i.Time, math.MaxInt64)))
+		}
 		switch i.Origin.Kind {
 		case ledger.CommunityLog, ledger.DirectoryLog, ledger.CensusLog:
 			if i.Origin.Community == chain.ID() {
@@ -163,7 +169,7 @@ func (h *Hub) summarize(v *view, rights replica.Rights, forked map[ledger.Origin
 		}
 		for _, p := range b.opened {
 			k := openedKey{p.epoch, p.draw, p.auditor}
-			v.opened[k] = append(v.opened[k], place{p.tag, o, p.index})
+			v.opened[k] = append(v.opened[k], place{tag: p.tag, origin: o, index: p.index})
 		}
 		for name, z := range b.zones {
 			if was, there := zones[zoneKey{b.node, name}]; !there || z.at > was.at {
@@ -176,6 +182,11 @@ func (h *Hub) summarize(v *view, rights replica.Rights, forked map[ledger.Origin
 	}
 	for _, all := range v.opened {
 		slices.SortFunc(all, comparePlaces)
+		for i := 1; i < len(all); i++ {
+			if all[i].tag == all[i-1].tag {
+				all[i].nth = all[i-1].nth + 1
+			}
+		}
 	}
 	for k, z := range zones {
 		v.zones = append(v.zones, zoneOf{z, k.node, k.name})

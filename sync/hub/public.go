@@ -3,7 +3,6 @@ package hub
 import (
 	"bytes"
 	"cmp"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"slices"
@@ -99,7 +98,7 @@ func (p *public) update(s *store.Store, chain ledger.Charters, all []store.Info)
 	})
 	slices.SortStableFunc(infos, func(a, b store.Info) int { return cmp.Compare(a.Generation, b.Generation) })
 	for _, i := range infos {
-		limit, bad := limitOf(s, chain, i)
+		limit, _, bad := chain.Counts(roles[i.Origin.Kind], i.Origin, i.Size, ledger.Hashes(s.Reader(i)))
 		if bad != nil {
 			err = errors.Join(err, bad)
 			continue
@@ -135,25 +134,12 @@ func (p *public) update(s *store.Store, chain ledger.Charters, all []store.Info)
 	return out, err
 }
 
-// limitOf is how many entries of a ledger count by a chain of charters.
-func limitOf(s *store.Store, chain ledger.Charters, i store.Info) (int64, error) {
-	l, ok := chain.Limit(roles[i.Origin.Kind], i.Origin)
-	if !ok || l.Root == nil || l.Size > i.Size {
-		return min(l.Size, i.Size), nil
-	}
-	root, err := tlog.TreeHash(l.Size, ledger.Hashes(s.Reader(i)))
-	if err == nil && root != *l.Root {
-		err = fmt.Errorf("%v: the charter counts another history of this ledger: its author signed two", i.Origin)
-	}
-	return l.Size, err
-}
-
 // epochs are those that count, the earliest first.
 func epochsOf(chain ledger.Charters, all []counted) (out []*Epoch, byID map[ledger.EpochID]*Epoch) {
 	byID = map[ledger.EpochID]*Epoch{}
 	for _, c := range all {
 		b, ok := c.body.(*ledger.EpochOpened)
-		if !ok || byID[b.ID()] != nil || !offered(chain, b) {
+		if !ok || byID[b.ID()] != nil || chain.CheckOffer(b) != nil {
 			continue
 		}
 		e := &Epoch{ID: b.ID(), Opened: b, Issuer: c.origin.Author, Time: time.UnixMilli(c.time)}
@@ -174,17 +160,6 @@ func epochsOf(chain ledger.Charters, all []counted) (out []*Epoch, byID map[ledg
 	}
 	slices.SortStableFunc(out, func(a, b *Epoch) int { return compareEpochs(a, b) })
 	return out, byID
-}
-
-// offered tells whether an evaluator whom the charter names, or named, gave its word
-// for an epoch's key.
-func offered(chain ledger.Charters, b *ledger.EpochOpened) bool {
-	for _, a := range chain.Latest().Authors {
-		if a.Role == ledger.Evaluator && a.Key == b.Evaluator {
-			return ed25519.Verify(b.Evaluator[:], b.OfferText(chain.ID()), b.Offer[:])
-		}
-	}
-	return false
 }
 
 // estate is the footprint of all nodes that issuers registered.

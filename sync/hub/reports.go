@@ -21,26 +21,29 @@ import (
 // What an epoch's reports are sealed as, to one auditor:
 //
 //	"tombolo sealed reports v1\n" ‖ community[32] ‖ epoch[32] ‖ auditor[32] ‖ ephemeral X25519 key[32]
-//	then records: length u32 ‖ sealed
+//	then blocks, sealed, of sealedBlock bytes each
 //
 // HPKE (RFC 9180 §5.2) in base mode with DHKEM(X25519, HKDF-SHA256), HKDF-SHA256 and
-// ChaCha20-Poly1305; its info is what stands before the ephemeral key. The records are
-// sealed in one context, so that none is left out, repeated or moved; each begins
-// with its type:
+// ChaCha20-Poly1305; its info is what stands before the ephemeral key. The blocks are
+// sealed in one context, so that none is left out, repeated or moved. What is in them,
+// one after the other, is records: type u8 ‖ length u32 ‖ so many bytes. Anybody may
+// fetch the whole, so that neither where a record ends nor how many tags a node, or a
+// list that is withheld, has may be seen from outside. The types:
 //
 //	'C'  a piece of what the close covers, as census.MarshalCovers writes it
 //	'S'  the next covered report: CBOR of a census.Shown, its Reported against a head
 //	'T'  tags of that report, ledger.TagSize bytes each
-//	'Z'  the end
+//	'Z'  the end; zeros fill up the last block
 //
 // It is fixed by version 1.
 const (
 	sealedMagic  = "tombolo sealed reports v1\n"
 	sealedHeader = len(sealedMagic) + 3*32
 	sealedPiece  = ledger.MaxTags * ledger.TagSize // of one record at most
+	sealedBlock  = 64 << 10                        // of each, before it is sealed
 	maxShown     = 64 << 10
 	// maxCoversBytes bounds what a close covers: census.MaxCovers of them.
-	maxCoversBytes = census.MaxCovers * 320
+	maxCoversBytes = census.MaxCovers * 400
 	aeadOverhead   = 16
 )
 
@@ -134,8 +137,9 @@ func must[T any](v T, err error) T {
 }
 
 type sealer struct {
-	w      *bufio.Writer
+	w      io.Writer
 	sender *hpke.Sender
+	block  []byte // what is not sealed yet, less than a block
 }
 
 func newSealer(w io.Writer, community ledger.CharterID, epoch ledger.EpochID, auditor [32]byte) (*sealer, error) {
@@ -148,30 +152,45 @@ func newSealer(w io.Writer, community ledger.CharterID, epoch ledger.EpochID, au
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", census.ErrAuditorKey, err)
 	}
-	s := &sealer{bufio.NewWriterSize(w, 1<<16), sender}
-	_, err = s.w.Write(append(header, enc...))
-	return s, err
+	_, err = w.Write(append(header, enc...))
+	return &sealer{w: w, sender: sender}, err
 }
 
 func (s *sealer) record(kind byte, payload []byte) error {
-	sealed, err := s.sender.Seal(nil, append([]byte{kind}, payload...))
-	if err != nil {
-		return err
+	s.block = append(s.block, kind)
+	s.block = binary.BigEndian.AppendUint32(s.block, uint32(len(payload)))
+	s.block = append(s.block, payload...)
+	for len(s.block) >= sealedBlock {
+		if err := s.seal(s.block[:sealedBlock]); err != nil {
+			return err
+		}
+		s.block = append(s.block[:0], s.block[sealedBlock:]...)
 	}
-	var n [4]byte
-	binary.BigEndian.PutUint32(n[:], uint32(len(sealed)))
-	if _, err := s.w.Write(n[:]); err != nil {
+	return nil
+}
+
+func (s *sealer) seal(block []byte) error {
+	sealed, err := s.sender.Seal(nil, block)
+	if err != nil {
 		return err
 	}
 	_, err = s.w.Write(sealed)
 	return err
 }
 
+// fill ends the last block.
+func (s *sealer) fill() error {
+	if len(s.block) == 0 {
+		return nil
+	}
+	return s.seal(append(s.block, make([]byte, sealedBlock-len(s.block))...))
+}
+
 func (s *sealer) close() error {
 	if err := s.record('Z', nil); err != nil {
 		return err
 	}
-	return s.w.Flush()
+	return s.fill()
 }
 
 // SealedReports are an epoch's reports as one auditor can read them.
@@ -182,6 +201,7 @@ type SealedReports struct {
 
 	r         *bufio.Reader
 	recipient *hpke.Recipient
+	block     []byte // what was unsealed and not read yet
 	next      int    // of Covers, whose report comes next
 	kind      byte   // of the record that was read ahead
 	payload   []byte // of it
@@ -252,23 +272,34 @@ func sealedEnd(err error) error {
 
 // advance reads the next record.
 func (s *SealedReports) advance() error {
-	var n [4]byte
-	if _, err := io.ReadFull(s.r, n[:]); err != nil {
-		return sealedEnd(err)
+	var head [5]byte
+	if err := s.read(head[:]); err != nil {
+		return err
 	}
-	size := binary.BigEndian.Uint32(n[:])
-	if size < 1+aeadOverhead || size > 1+aeadOverhead+max(sealedPiece, maxShown) {
+	size := binary.BigEndian.Uint32(head[1:])
+	if size > max(sealedPiece, maxShown) {
 		return fmt.Errorf("%w: a record of %d bytes", ErrSealedReports, size)
 	}
-	sealed := make([]byte, size)
-	if _, err := io.ReadFull(s.r, sealed); err != nil {
-		return sealedEnd(err)
+	s.kind, s.payload = head[0], make([]byte, size)
+	return s.read(s.payload)
+}
+
+// read fills b with what is in the blocks.
+func (s *SealedReports) read(b []byte) error {
+	for n := 0; n < len(b); {
+		if len(s.block) == 0 {
+			sealed := make([]byte, sealedBlock+aeadOverhead)
+			if _, err := io.ReadFull(s.r, sealed); err != nil {
+				return sealedEnd(err)
+			}
+			var err error
+			if s.block, err = s.recipient.Open(sealed[:0], sealed); err != nil {
+				return fmt.Errorf("%w: a block was altered, left out or moved", ErrSealedReports)
+			}
+		}
+		taken := copy(b[n:], s.block)
+		n, s.block = n+taken, s.block[taken:]
 	}
-	plain, err := s.recipient.Open(nil, sealed)
-	if err != nil {
-		return fmt.Errorf("%w: a record was altered, left out or moved", ErrSealedReports)
-	}
-	s.kind, s.payload = plain[0], plain[1:]
 	return nil
 }
 
@@ -279,7 +310,8 @@ func (s *SealedReports) Next() (SealedReport, error) {
 		if s.kind != 'Z' || len(s.payload) > 0 {
 			return SealedReport{}, fmt.Errorf("%w: there is more than they cover", ErrSealedReports)
 		}
-		if _, err := s.r.ReadByte(); err == nil {
+		_, err := s.r.ReadByte()
+		if err == nil || slices.ContainsFunc(s.block, func(c byte) bool { return c != 0 }) {
 			return SealedReport{}, fmt.Errorf("%w: something stands behind the end", ErrSealedReports)
 		} else if err != io.EOF {
 			return SealedReport{}, err

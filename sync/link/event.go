@@ -42,6 +42,7 @@ type Received struct {
 	Scope   replica.Scope
 	From    replica.Peer
 	Message replica.Message
+	Live    bool // the broker had not retained it: it was sent now
 }
 
 // Asked is a well-formed question from a peer, in the scope Hub; see [Link.Answer].

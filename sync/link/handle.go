@@ -73,7 +73,7 @@ func (s *session) take(name string, retained bool, payload []byte) (Refusal, err
 	if err := t.fits(m); err != nil {
 		return RefusedMessage, err
 	}
-	s.in.push(incoming{event: Received{s.cfg.ID, scope, t.Sender, m}, from: t.Sender, typ: typ, size: len(payload)}, rankOf(typ, t.Origin))
+	s.in.push(incoming{event: Received{s.cfg.ID, scope, t.Sender, m, !retained}, from: t.Sender, typ: typ, size: len(payload)}, rankOf(typ, t.Origin))
 	return 0, nil
 }
 

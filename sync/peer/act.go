@@ -53,7 +53,7 @@ func (n *Node) hear(ctx context.Context, e link.Event) {
 		n.there(func(p map[presence]bool) { delete(p, presence{e.Link, e.Peer}) })
 		n.step(replica.PeerDown{Link: e.Link, Peer: e.Peer})
 	case link.Received:
-		n.step(replica.Received{Link: e.Link, Scope: e.Scope, From: e.From, Message: e.Message})
+		n.step(replica.Received{Link: e.Link, Scope: e.Scope, From: e.From, Message: e.Message, Live: e.Live})
 		return
 	case link.Asked:
 		n.hearAsk(e)

@@ -243,7 +243,7 @@ func TestLinks(t *testing.T) {
 	if out := h.hearOn(99, "gw2", l.head(3, 0)); len(out) != 0 {
 		t.Errorf("%v", out)
 	}
-	if out := h.step(Received{lan, 7, testPeer("gw2"), l.head(3, 0)}); len(out) != 0 {
+	if out := h.step(Received{Link: lan, Scope: 7, From: testPeer("gw2"), Message: l.head(3, 0)}); len(out) != 0 {
 		t.Errorf("%v", out)
 	}
 	h.step(LinkDown{lan})

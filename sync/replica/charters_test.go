@@ -77,7 +77,7 @@ func TestChartersAreAnnounced(t *testing.T) {
 	t.Parallel()
 	chain := testChain(t, 3, "", 0)
 	h := newPinned(t, chain)
-	h.step(Received{lan, Node, testPeer("gw2"), version(chain, 2)})
+	h.step(Received{Link: lan, Scope: Node, From: testPeer("gw2"), Message: version(chain, 2)})
 	out := charters(h.wait(2 * time.Second))
 	var said []string
 	for _, s := range out {
@@ -121,7 +121,7 @@ func TestCharterFollows(t *testing.T) {
 		h := newPinned(t, testChain(t, 1, "", 0))
 		var stored []ledger.SignedCharter
 		for _, v := range order {
-			for _, s := range only[StoreCharter](h.step(Received{lan, All, testPeer("somebody"), version(chain, v)})) {
+			for _, s := range only[StoreCharter](h.step(Received{Link: lan, Scope: All, From: testPeer("somebody"), Message: version(chain, v)})) {
 				stored = append(stored, s.Signed)
 			}
 		}
@@ -174,7 +174,7 @@ func TestCharterRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			h := newPinned(t, chain)
-			out := h.step(Received{lan, All, testPeer("gw2"), tt.m})
+			out := h.step(Received{Link: lan, Scope: All, From: testPeer("gw2"), Message: tt.m})
 			if len(only[StoreCharter](out)) != 0 {
 				t.Error("stored")
 			}
@@ -192,12 +192,12 @@ func TestCharterFlood(t *testing.T) {
 	chain := testChain(t, 40, "", 0)
 	h := newPinned(t, testChain(t, 1, "", 0))
 	for v := 40; v > 2; v-- {
-		h.step(Received{lan, All, testPeer("gw2"), version(chain, v)})
+		h.step(Received{Link: lan, Scope: All, From: testPeer("gw2"), Message: version(chain, v)})
 	}
 	if n := len(h.r.chains[0].later); n > maxLater {
 		t.Errorf("%d wait", n)
 	}
-	if n := len(only[StoreCharter](h.step(Received{lan, All, testPeer("gw2"), version(chain, 2)}))); n < 2 {
+	if n := len(only[StoreCharter](h.step(Received{Link: lan, Scope: All, From: testPeer("gw2"), Message: version(chain, 2)}))); n < 2 {
 		t.Errorf("stored %d", n)
 	}
 }
@@ -209,7 +209,7 @@ func TestRemovedHerald(t *testing.T) {
 	chain := testChain(t, 2, "", 9)
 	h := newPinned(t, chain)
 	h.wait(2 * time.Second)
-	h.step(Received{lan, All, testPeer("gw2"), version(chain, 2)})
+	h.step(Received{Link: lan, Scope: All, From: testPeer("gw2"), Message: version(chain, 2)})
 	r := testRights()
 	r.Node = chain.ID()
 	gone := r.Authors[testPeer("gw2")]
@@ -236,7 +236,7 @@ func TestUntold(t *testing.T) {
 	if n := untold(); n != 4 {
 		t.Errorf("two versions in two scopes: %d are untold", n)
 	}
-	h.step(Received{lan, All, testPeer("gw2"), version(testChain(t, 2, "", 9), 1)})
+	h.step(Received{Link: lan, Scope: All, From: testPeer("gw2"), Message: version(testChain(t, 2, "", 9), 1)})
 	if n := untold(); n != 3 {
 		t.Errorf("after somebody else announced one: %d", n)
 	}

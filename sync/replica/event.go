@@ -109,6 +109,7 @@ type Received struct {
 	Scope   Scope
 	From    Peer
 	Message Message
+	Live    bool // its sender sent it now: no broker had kept it
 }
 
 // Stored tells how far a ledger is durable now. It answers every Store that

@@ -112,7 +112,7 @@ func FuzzStep(f *testing.F) {
 				}
 				continue
 			}
-			h.step(Received{LinkID(z.upTo(3)), Scope(z.upTo(3)), testPeer(from), m})
+			h.step(Received{Link: LinkID(z.upTo(3)), Scope: Scope(z.upTo(3)), From: testPeer(from), Message: m})
 			for _, l := range logs {
 				x := h.edges[l.origin]
 				if l == logs[0] && x.Size() <= 12 && x == forked.treeAt(x.Size()) {

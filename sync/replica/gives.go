@@ -33,6 +33,9 @@ func (r *Replica) hearWant(v via, m Want) {
 	b := r.books[m.Origin]
 	if b == nil || !b.shows() || m.From < 0 || m.From >= b.head.Size {
 		r.counts.Unanswered++
+		if b != nil && m.From >= b.head.Size {
+			b.wanted(v.link, m.From)
+		}
 		return
 	}
 	g := SendGive{Link: v.link.id, Scope: v.scope, To: v.peer, Origin: m.Origin, From: m.From}
@@ -47,6 +50,19 @@ func (r *Replica) hearWant(v via, m Want) {
 	}
 	p.queue = append(p.queue, g)
 	r.waiting = true
+}
+
+// wanted notes that somebody asked on a link for what is about to come here: it is
+// announced there once it has, with all from there on.
+func (b *book) wanted(l *link, from int64) {
+	if max(b.newest.Size, b.ahead.Size()) <= from {
+		return
+	}
+	s := b.on(l)
+	if s.from == 0 || from < s.from {
+		s.from = from
+	}
+	s.wanted = true
 }
 
 // hearDoubt looks at the head that somebody holds whom entries did not fit.

@@ -69,6 +69,9 @@ func (r *Replica) receive(e Received) {
 	if p := r.meet(e.From); p != nil {
 		p.heard = r.now
 		p.on(l).there = true
+		if e.Live {
+			p.on(l).live = r.clock
+		}
 	}
 	switch m := e.Message.(type) {
 	case Head:

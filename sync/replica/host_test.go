@@ -113,7 +113,7 @@ func (h *host) hear(from string, m Message) []Action { return h.hearOn(lan, from
 
 // hearOn delivers a message in the scope that it belongs in.
 func (h *host) hearOn(l LinkID, from string, m Message) []Action {
-	return h.step(Received{l, messageScope(m), testPeer(from), m})
+	return h.step(Received{Link: l, Scope: messageScope(m), From: testPeer(from), Message: m})
 }
 
 func messageScope(m Message) Scope {

@@ -72,13 +72,13 @@ func TestReportGoesToTheHub(t *testing.T) {
 		if c.scope == Node {
 			link = lan
 		}
-		out := h.step(Received{link, c.scope, testPeer(c.from), Want{Origin: l.origin}})
+		out := h.step(Received{Link: link, Scope: c.scope, From: testPeer(c.from), Message: Want{Origin: l.origin}})
 		out = append(out, h.wait(time.Second)...)
 		if n := len(only[SendGive](out)); n != c.given {
 			t.Errorf("%s is given %d times in the scope %v", c.from, n, c.scope)
 		}
 		// A head to compare with is answered by nobody's entries either.
-		if out := h.step(Received{link, c.scope, testPeer(c.from), Want{Origin: l.origin, Note: l.note(5, 0)}}); c.given == 0 && len(only[Compare](out)) != 0 {
+		if out := h.step(Received{Link: link, Scope: c.scope, From: testPeer(c.from), Message: Want{Origin: l.origin, Note: l.note(5, 0)}}); c.given == 0 && len(only[Compare](out)) != 0 {
 			t.Errorf("%s has it compared in the scope %v", c.from, c.scope)
 		}
 	}
@@ -88,7 +88,7 @@ func TestReportGoesToTheHub(t *testing.T) {
 	}
 	// A hub that was retired is none.
 	h.step(RightsChanged{reporting("gw1").change("hub", func(a *Author) { a.Retired = true })})
-	h.step(Received{wan, Hub, testPeer("hub"), Want{Origin: l.origin}})
+	h.step(Received{Link: wan, Scope: Hub, From: testPeer("hub"), Message: Want{Origin: l.origin}})
 	if n := len(only[SendGive](h.wait(time.Second))); n != 0 {
 		t.Errorf("a retired hub is given %d times", n)
 	}
@@ -376,7 +376,7 @@ func BenchmarkHubIntake(b *testing.B) {
 				h := newHub(b, Config{Ledgers: 2 * n, Peers: 2 * n, Strays: n, Wants: 64}, rights)
 				h.unchecked = true
 				for i, m := range heads {
-					h.step(Received{wan, Hub, from[i], m})
+					h.step(Received{Link: wan, Scope: Hub, From: from[i], Message: m})
 					if i%100 == 99 {
 						h.store()
 						h.wait(time.Millisecond)

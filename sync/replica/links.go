@@ -102,14 +102,15 @@ func (r *Replica) linkDown(id LinkID) {
 
 // shown is what is known of a ledger on one link.
 type shown struct {
-	size  int64         // of the newest head that was announced there, by whomever
-	fresh uint64        // its date
-	from  int64         // what those who are behind hold, as far as is known: where a tail begins
-	at    time.Duration // when to announce
-	news  bool          // what is held is news there; otherwise it is a repetition
-	heard bool          // somebody else announced what is held in this interval
-	pause time.Duration // the interval
-	last  time.Duration // when this participant announced
+	size   int64         // of the newest head that was announced there, by whomever
+	fresh  uint64        // its date
+	from   int64         // what those who are behind hold, as far as is known: where a tail begins
+	at     time.Duration // when to announce
+	wanted bool          // somebody asked for more than was held
+	news   bool          // what is held is news there; otherwise it is a repetition
+	heard  bool          // somebody else announced what is held in this interval
+	pause  time.Duration // the interval
+	last   time.Duration // when this participant announced
 }
 
 const (
@@ -168,7 +169,7 @@ func (r *Replica) spread(b *book) {
 		}
 		s := b.on(l)
 		switch {
-		case r.against(b.head, s.size, s.fresh) <= 0:
+		case r.against(b.head, s.size, s.fresh) <= 0 && !s.wanted:
 			if s.at == 0 {
 				r.repeat(b, s)
 			}
@@ -201,7 +202,7 @@ func (r *Replica) announce(b *book, l *link) {
 	}
 	r.do(SendHead{Link: l.id, Scope: b.scope, Origin: b.origin, TailFrom: from})
 	s.size, s.fresh, s.from = b.head.Size, b.head.Fresh(), b.head.Size
-	s.last = r.clock
+	s.last, s.wanted = r.clock, false
 	r.repeat(b, s)
 }
 

@@ -23,7 +23,23 @@ type peer struct {
 
 // presence is what is known of a peer on a link: that its birth was heard, or at
 // least a message, which may be an old one that the broker retained.
-type presence struct{ up, there bool }
+type presence struct {
+	up, there bool
+	live      time.Duration // when it last sent something
+}
+
+// liveWhile is how long somebody is there who sent something. Births are not heard
+// in the whole community, of a desk for one.
+const liveWhile = 10 * time.Second
+
+// isUp tells whether a peer is there on a link.
+func (r *Replica) isUp(p *peer, l *link) bool {
+	if p == nil {
+		return false
+	}
+	at := p.on(l)
+	return at.up || at.live != 0 && r.clock-at.live < liveWhile
+}
 
 type blame struct {
 	at     time.Duration

@@ -81,7 +81,7 @@ func TestRefusals(t *testing.T) {
 			h := newUp(t, Config{}, l.at(10))
 			h.hear("gw2", l.head(10, 10)) // the head that is replayed is no news
 			before := tt.count(h.r.Status().Counts)
-			out := h.step(Received{tt.link, tt.scope, testPeer(tt.from), tt.m})
+			out := h.step(Received{Link: tt.link, Scope: tt.scope, From: testPeer(tt.from), Message: tt.m})
 			if s := only[Store](out); len(s) != 0 {
 				t.Errorf("stored %d", s[0].Extension.Tree().Size())
 			}
@@ -367,12 +367,12 @@ func TestStrangers(t *testing.T) {
 	t.Parallel()
 	l := newHistory(t, "issuer", ledger.CommunityLog, 1).fill(20)
 	h := newUp(t, Config{}, l.at(20))
-	given := only[SendGive](h.step(Received{lan, All, testPeer("somebody"), Want{Origin: l.origin, From: 3}}))
+	given := only[SendGive](h.step(Received{Link: lan, Scope: All, From: testPeer("somebody"), Message: Want{Origin: l.origin, From: 3}}))
 	if len(given) != 1 || given[0].To != testPeer("somebody") || given[0].From != 3 {
 		t.Fatalf("%v", given)
 	}
 	for i := range 1000 {
-		h.step(Received{lan, All, testPeer(fmt.Sprint("stranger ", i)), Want{Origin: l.origin}})
+		h.step(Received{Link: lan, Scope: All, From: testPeer(fmt.Sprint("stranger ", i)), Message: Want{Origin: l.origin}})
 	}
 	if s := h.r.Status(); len(h.r.guests.queue) > h.r.cfg.Gives || len(s.Peers) > 1 || s.Counts.Throttled == 0 {
 		t.Errorf("%d wait, %d peers, %+v", len(h.r.guests.queue), len(s.Peers), s.Counts)
@@ -399,7 +399,7 @@ func TestNodeStaysInTheNode(t *testing.T) {
 		h := newUp(t, Config{}, door.at(20), node.at(20))
 		h.step(RightsChanged{rights})
 		for _, l := range []*history{door, node} {
-			out := h.step(Received{lan, Node, testPeer(name), Want{Origin: l.origin, From: 3}})
+			out := h.step(Received{Link: lan, Scope: Node, From: testPeer(name), Message: Want{Origin: l.origin, From: 3}})
 			out = append(out, h.wait(time.Millisecond)...)
 			if n := len(only[SendGive](out)); (n == 1) != given {
 				t.Errorf("%s asks for %v: %d answers", name, l.origin, n)

@@ -17,7 +17,7 @@ func TestRetainedOfOneself(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := newPinned(t, first)
-	if out := h.step(Received{lan, Node, testPeer("gw1"), version(chain, 2)}); len(only[StoreCharter](out)) != 1 {
+	if out := h.step(Received{Link: lan, Scope: Node, From: testPeer("gw1"), Message: version(chain, 2)}); len(only[StoreCharter](out)) != 1 {
 		t.Errorf("the charter: %v", out)
 	}
 	l := newHistory(t, "issuer", ledger.CommunityLog, 1).fill(5)

@@ -75,6 +75,7 @@ func (w *simWorld) quick() {
 		{w.role(simIssuerRole)[0], ledger.CommunityLog, &ledger.Suspend{Passport: 5}},
 		{w.role(simStewardRole)[0], ledger.NodeLog, &ledger.Bar{Passport: 5, Ends: 1}},
 		{w.role(simGatewayRole)[0], ledger.DoorLog, &ledger.Passage{Seq: 1, Door: "front"}},
+		{w.role(simGatewayRole)[0], ledger.ReportLog, &ledger.Occupancy{Zone: "house", Sure: 20, Most: 21}},
 	} {
 		if w.cloned[by.h.id] || by.h.stopped(by.kind) {
 			continue

@@ -173,7 +173,8 @@ func (h *simHost) linkDown(l *simLink) { h.step(replica.LinkDown{Link: l.id}) }
 func (h *simHost) receive(l *simLink, p simPacket) {
 	switch {
 	case p.message != nil:
-		h.step(replica.Received{Link: l.id, Scope: p.scope, From: p.from, Message: p.message})
+		h.w.require(p.origin.Kind != ledger.ReportLog || h.maySee(p.origin), "%s hears of %v", h.name, p.origin)
+		h.step(replica.Received{Link: l.id, Scope: p.scope, From: p.from, Message: p.message, Live: p.live})
 	case p.gone:
 		h.step(replica.PeerDown{Link: l.id, Peer: p.from})
 	default:

@@ -46,6 +46,7 @@ type simPacket struct {
 	simTopic
 	to      replica.Peer
 	gone    bool            // of simAlive: the last will
+	live    bool            // it was not retained
 	message replica.Message // nil for simAlive
 }
 
@@ -102,9 +103,7 @@ func (l *simLink) established() {
 	l.up, l.last = true, 0
 	l.session++
 	b.w.note("%s is on %s", l.host.name, b.name)
-	for _, s := range l.scopes {
-		b.publish(l, simPacket{simTopic: simTopic{from: l.host.id, scope: s, what: simAlive}})
-	}
+	b.publish(l, simPacket{simTopic: l.alive()})
 	l.host.linkUp(l)
 	for _, topic := range b.w.shuffled(len(b.topics)) {
 		if p, ok := b.retained[b.topics[topic]]; ok && l.hears(p) && (p.what != simAlive || p.from != l.host.id) {
@@ -113,18 +112,36 @@ func (l *simLink) established() {
 	}
 }
 
-// hears is the table of subscriptions.
+// alive is where births and wills stand: as in package link.
+func (l *simLink) alive() simTopic {
+	scope := replica.All
+	switch {
+	case l.carries(replica.Node):
+		scope = replica.Node
+	case l.host.role == simHubRole:
+		scope = replica.Hub
+	}
+	return simTopic{from: l.host.id, scope: scope, what: simAlive}
+}
+
+// hears is the table of subscriptions. In the place of the hub it alone hears what
+// others announce.
 func (l *simLink) hears(p simPacket) bool {
 	if !l.carries(p.scope) {
 		return false
 	}
+	server := l.host.role == simHubRole
 	switch p.what {
 	case simTo:
 		return p.to == l.host.id
 	case simHeldBy:
-		return l.host.observer || p.origin.Author == l.host.id
+		return l.host.observer && (p.scope != replica.Hub || server) || p.origin.Author == l.host.id
+	case simAlive:
+		return p.scope != replica.All || l.host.observer
+	case simCharter:
+		return p.scope != replica.Hub
 	}
-	return true
+	return p.scope != replica.Hub || server
 }
 
 // lost ends a session on both sides.
@@ -136,9 +153,7 @@ func (l *simLink) lost() {
 	l.session++
 	b := l.broker
 	b.w.note("%s lost %s", l.host.name, b.name)
-	for _, s := range l.scopes { // the last will, which the broker publishes
-		b.pass(l, simPacket{simTopic: simTopic{from: l.host.id, scope: s, what: simAlive}, gone: true})
-	}
+	b.pass(l, simPacket{simTopic: l.alive(), gone: true}) // the last will, which the broker publishes
 	if l.host.up {
 		l.host.linkDown(l)
 	}
@@ -198,6 +213,7 @@ func (b *simBroker) pass(from *simLink, p simPacket) {
 			b.recent[b.passed%64] = p
 		}
 	}
+	p.live = true
 	for _, l := range b.links {
 		if l != from && l.up && l.hears(p) {
 			b.send(l, p)

@@ -100,8 +100,11 @@ func (h *simHost) publish(link replica.LinkID, scope replica.Scope, p simPacket)
 
 // simScope is who may hear of a kind of ledger.
 func simScope(k ledger.LogKind) replica.Scope {
-	if k == ledger.CommunityLog || k == ledger.DirectoryLog {
+	switch k {
+	case ledger.CommunityLog, ledger.DirectoryLog, ledger.CensusLog:
 		return replica.All
+	case ledger.ReportLog:
+		return replica.Hub
 	}
 	return replica.Node
 }
@@ -142,6 +145,7 @@ func (h *simHost) give(a replica.SendGive) {
 	to, known := h.rights.Authors[a.To]
 	h.w.require(known || a.Scope == replica.All, "%s gives %v to a stranger", h.name, a.Origin)
 	h.w.require(!to.Removed || h.w.now-h.rightsAt < time.Second, "%s gives %v to a gateway that was removed", h.name, a.Origin)
+	h.w.require(a.Origin.Kind != ledger.ReportLog || a.To == h.w.cast.hub.peer() || a.To == a.Origin.Author, "%s gives %v to another than the hub", h.name, a.Origin)
 	for range replica.GiveMessages {
 		head, s, err := h.disk.stretch(a.Origin, a.From, simMaxGive)
 		if err != nil {

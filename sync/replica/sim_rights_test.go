@@ -44,12 +44,13 @@ func (h *simHost) makeRights() replica.Rights {
 			}
 			_, body, err := e.Open(l.head.Origin.Kind, int64(i))
 			if err == nil {
-				h.byEntry(r, body)
+				h.byEntry(r, body, a.Charter[ledger.DirectoryLog])
 			}
 		}
 	}
 	hub := c.hub.peer()
-	r.Authors[hub] = replica.Author{Key: simPublic(c.hub.signing), Hold: simPublic(c.hub.hold), Witness: simPublic(c.hub.witness), Name: "hub"}
+	r.Authors[hub] = replica.Author{Key: simPublic(c.hub.signing), Hold: simPublic(c.hub.hold), Witness: simPublic(c.hub.witness), Name: "hub",
+		Kinds: []ledger.LogKind{ledger.CensusLog}, Charter: map[ledger.LogKind]ledger.CharterID{ledger.CensusLog: community.ID()}}
 	return r
 }
 
@@ -77,8 +78,9 @@ func (h *simHost) byCharter(r replica.Rights, a ledger.Author, kinds map[ledger.
 	r.Authors[ledger.KeyIDOf(author.Key)] = author
 }
 
-// byEntry takes what a steward says of a gateway. Who is removed stays so.
-func (h *simHost) byEntry(r replica.Rights, body ledger.Body) {
+// byEntry takes what a steward of a node says of a gateway. Who is removed stays so.
+// Who may report is known to the hub, and to each gateway of itself.
+func (h *simHost) byEntry(r replica.Rights, body ledger.Body, node ledger.CharterID) {
 	enrol := func(name string, keys ledger.GatewayKeys, own bool) {
 		id := ledger.KeyIDOf(keys.Signing[:])
 		a := r.Authors[id]
@@ -88,6 +90,13 @@ func (h *simHost) byEntry(r replica.Rights, body ledger.Body) {
 		}
 		if own && h.role == simGatewayRole {
 			a.Kinds = []ledger.LogKind{ledger.DoorLog}
+		}
+		if own && id == h.id {
+			a.Kinds = append(a.Kinds, ledger.ReportLog)
+			a.Charter[ledger.ReportLog] = node
+		}
+		if h.role == simHubRole {
+			a.Kinds, a.Charter = []ledger.LogKind{ledger.ReportLog}, map[ledger.LogKind]ledger.CharterID{ledger.ReportLog: node}
 		}
 		r.Authors[id] = a
 	}

@@ -106,6 +106,10 @@ func (h *simHost) maySee(o ledger.Origin) bool {
 	switch o.Kind {
 	case ledger.CommunityLog, ledger.DirectoryLog:
 		return true
+	case ledger.CensusLog:
+		return o.Author == w.cast.hub.peer()
+	case ledger.ReportLog: // the hub's, and its author's
+		return h.id == o.Author || h.role == simHubRole
 	case ledger.NodeLog:
 		return h.node >= 0 && o.Author == simPeer(w.cast.stewards[h.node])
 	case ledger.DoorLog:

@@ -94,8 +94,10 @@ func (w *simWorld) event(n, events int) {
 		w.issuerWrites()
 	case roll < 39:
 		w.stewardWrites()
-	case roll < 54:
+	case roll < 52:
 		w.gatewayWrites()
+	case roll < 54:
+		w.hubWrites()
 	case roll < 72:
 		if d := pick(w, w.role(simGatewayRole)).roster; d != nil && d.h.up {
 			if !w.percent(20) {

@@ -125,7 +125,7 @@ func (w *simWorld) random(b []byte) {
 func pick[T any](w *simWorld, all []T) T { return all[w.IntN(len(all))] }
 
 // simInland has no link to the hub's broker: all that it hears of the community
-// is what its siblings pass on.
+// is what its siblings pass on, and it reports to nobody.
 const simInland = "casa-3"
 
 func newSimWorld(seed uint64, rosters *simRosters, files string) *simWorld {
@@ -142,9 +142,9 @@ func newSimWorld(seed uint64, rosters *simRosters, files string) *simWorld {
 		h.holdKey, h.witnessKey = g.hold, g.witness
 		h.doors = simDoors[g.name]
 		h.number = i
-		h.link(own[g.node], replica.All, replica.Node)
+		h.link(own[g.node], replica.All, replica.Node, replica.Hub)
 		if g.name != simInland {
-			h.link(w.hub, replica.All)
+			h.link(w.hub, replica.All, replica.Hub)
 		}
 	}
 	for node := range c.nodes {
@@ -156,14 +156,14 @@ func newSimWorld(seed uint64, rosters *simRosters, files string) *simWorld {
 	}
 	h := w.host("the hub", simHubRole, -1, c.hub.signing)
 	h.observer, h.holdKey, h.witnessKey = w.percent(30), c.hub.hold, c.hub.witness
-	h.link(w.hub, replica.All)
+	h.link(w.hub, replica.All, replica.Hub)
 	return w
 }
 
 // issuer makes a desk.
 func (w *simWorld) issuer(i int) *simHost {
 	h := w.host(fmt.Sprint("issuer ", i+1), simIssuerRole, -1, w.cast.issuers[i])
-	h.link(w.hub, replica.All)
+	h.link(w.hub, replica.All, replica.Hub)
 	return h
 }
 

@@ -9,7 +9,7 @@ import (
 
 // chainOf is the chain that a host's ledger of a kind belongs to.
 func (h *simHost) chainOf(kind ledger.LogKind) ledger.CharterID {
-	if kind == ledger.CommunityLog {
+	if kind == ledger.CommunityLog || kind == ledger.CensusLog {
 		return h.w.cast.community.ID()
 	}
 	return h.w.cast.nodes[h.node].ID()
@@ -221,14 +221,29 @@ func (w *simWorld) stewardWrites() {
 	}
 }
 
-// gatewayWrites is what happens at doors.
+// gatewayWrites is what happens at doors, and what is reported of it. Who was cloned
+// reports no more: its hub is the only one to notice a second history, and is not
+// heard of that by its author.
 func (w *simWorld) gatewayWrites() {
 	h := pick(w, w.role(simGatewayRole))
+	if w.percent(25) {
+		if h.name != simInland && !w.cloned[h.id] {
+			w.count("report")
+			w.write(h, ledger.ReportLog, &ledger.Occupancy{Zone: "house", Sure: 20, Most: 20 + w.Uint32()%100})
+		}
+		return
+	}
 	var bodies []ledger.Body
 	for range 1 + w.IntN(6) {
 		bodies = append(bodies, &ledger.Passage{Seq: w.Uint64() >> 40, Door: pick(w, h.doors), Entered: w.IntN(2) == 0, Exit: w.IntN(3) == 0})
 	}
 	w.write(h, ledger.DoorLog, bodies...)
+}
+
+// hubWrites is what the hub publishes.
+func (w *simWorld) hubWrites() {
+	w.count("census")
+	w.write(w.role(simHubRole)[0], ledger.CensusLog, &ledger.EpochClosed{Epoch: ledger.EpochID{1, byte(w.Uint32())}, Size: 20, Rules: 1, Reports: 1})
 }
 
 func (w *simWorld) write(h *simHost, kind ledger.LogKind, bodies ...ledger.Body) {

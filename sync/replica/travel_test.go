@@ -48,7 +48,7 @@ func (h *host) answer(actions []Action, all ...*history) {
 					if from == to {
 						break
 					}
-					next = append(next, h.step(Received{s.Link, s.Scope, s.To, l.give(from, to, l.tree.Size())})...)
+					next = append(next, h.step(Received{Link: s.Link, Scope: s.Scope, From: s.To, Message: l.give(from, to, l.tree.Size())})...)
 					from = to
 				}
 			}
@@ -391,5 +391,71 @@ func TestStoreFails(t *testing.T) {
 	h.store()
 	if h.size(l) != 11 || h.r.books[l.origin].refused != nil {
 		t.Errorf("holds %d, %v", h.size(l), h.r.books[l.origin].refused)
+	}
+}
+
+// TestAskWhoSpeaks: who sent a head just now is asked for the entries, though its birth
+// was not heard, rather than somebody who is there and has said nothing of them; of
+// what a broker kept its sender may be gone. Whoever was asked so, and then announces
+// what it was asked for, is asked again at once.
+func TestAskWhoSpeaks(t *testing.T) {
+	t.Parallel()
+	for _, live := range []bool{true, false} {
+		l := newHistory(t, "issuer", ledger.CommunityLog, 1).fill(11)
+		h := newUp(t, Config{}, l.at(5))
+		h.step(PeerUp{Link: wan, Peer: testPeer("hub")})
+		asked := wants(h.step(Received{Link: wan, Scope: All, From: testPeer("steward"), Message: l.head(11, 11), Live: live}))
+		want := "hub"
+		if live {
+			want = "steward"
+		}
+		if len(asked) != 1 || asked[0].To != testPeer(want) {
+			t.Fatalf("live %v: asks %+v, not the %s", live, asked, want)
+		}
+		again := wants(h.hearOn(wan, "hub", l.head(11, 11)))
+		if live && len(again) != 0 || !live && (len(again) != 1 || again[0].To != testPeer("hub")) {
+			t.Errorf("live %v: once the hub has it, it asks %+v", live, again)
+		}
+		if again = wants(h.hearOn(wan, "hub", l.head(11, 11))); len(again) != 0 {
+			t.Errorf("live %v: it asks for what is on its way: %+v", live, again)
+		}
+	}
+	// It was there a while ago.
+	a, b := newHistory(t, "issuer", ledger.CommunityLog, 1).fill(11), newHistory(t, "issuer2", ledger.CommunityLog, 1).fill(11)
+	h := newUp(t, Config{}, a.at(11), b.at(5))
+	h.step(Received{Link: wan, Scope: All, From: testPeer("steward"), Message: a.head(11, 11), Live: true})
+	h.wait(liveWhile)
+	h.step(PeerUp{Link: wan, Peer: testPeer("hub")})
+	asked := wants(h.step(Received{Link: wan, Scope: All, From: testPeer("steward"), Message: b.head(11, 11)}))
+	if len(asked) != 1 || asked[0].To != testPeer("hub") {
+		t.Errorf("asks %+v", asked)
+	}
+}
+
+// TestWantedIsAnnounced: who was asked for what it was about to have announces that when
+// it has it, with the entries, though somebody else had announced it there.
+func TestWantedIsAnnounced(t *testing.T) {
+	t.Parallel()
+	for _, wanted := range []bool{true, false} {
+		l := newHistory(t, "issuer", ledger.CommunityLog, 1).fill(11)
+		h := newUp(t, Config{}, l.at(5))
+		h.wait(10 * time.Second) // what is held was announced
+		h.step(Received{Link: wan, Scope: All, From: testPeer("issuer"), Message: l.head(11, 11), Live: true})
+		if wanted {
+			for range 3 {
+				h.step(Received{Link: wan, Scope: All, From: testPeer("somebody"), Message: Want{Origin: l.origin, From: 5}})
+			}
+			h.step(Received{Link: wan, Scope: All, From: testPeer("somebody"), Message: Want{Origin: l.origin, From: 11}}) // nobody has that
+		}
+		h.step(Received{Link: wan, Scope: All, From: testPeer("issuer"), Message: l.give(5, 11, 11)})
+		var heads []SendHead
+		for _, s := range only[SendHead](append(h.store(), h.wait(time.Second)...)) {
+			if s.Link == wan {
+				heads = append(heads, s)
+			}
+		}
+		if wanted && (len(heads) != 1 || heads[0].TailFrom != 5) || !wanted && len(heads) != 0 {
+			t.Errorf("wanted %v: announced %+v", wanted, heads)
+		}
 	}
 }

@@ -23,6 +23,7 @@ type want struct {
 	link  *link
 	at    time.Duration // when it is given up
 	gives int           // that came
+	guess bool          // the peer had not announced that it has more
 }
 
 const (
@@ -41,6 +42,9 @@ func (b *book) dropGivers(l *link) {
 }
 
 func (r *Replica) addGiver(b *book, v via, size int64) {
+	if b.want.guess && b.want.peer == v.peer && b.want.link == v.link {
+		r.release(b) // it had nothing to answer with then, and has now
+	}
 	for i := range b.givers {
 		if g := &b.givers[i]; g.peer == v.peer && g.link == v.link {
 			if size > g.size {
@@ -121,7 +125,7 @@ func (r *Replica) renew() {
 		}
 	}
 	for _, b := range slices.Clone(r.asked) { // of somebody of whom only a message was there
-		if b.scope != Hub && !r.isUp(giver{peer: b.want.peer, link: b.want.link}) {
+		if b.scope != Hub && !r.isUp(r.peers[b.want.peer], b.want.link) {
 			r.release(b)
 		}
 	}
@@ -254,7 +258,7 @@ func (r *Replica) ask() {
 		if !r.room(b) {
 			return
 		}
-		b.want = want{peer: g.peer, link: g.link, at: r.due(r.clock + wantPatience<<min(b.rounds, 3))}
+		b.want = want{peer: g.peer, link: g.link, at: r.due(r.clock + wantPatience<<min(b.rounds, 3)), guess: g.size == 0}
 		r.asked = append(r.asked, b)
 		r.do(Send{Link: g.link.id, Scope: b.scope, To: g.peer, Message: Want{Origin: b.origin, From: b.ahead.Size()}})
 	}
@@ -327,7 +331,7 @@ func (r *Replica) choose(b *book) (best giver, ok, busy bool) {
 				return // it left
 			}
 			score += 8
-			if at.up {
+			if r.isUp(p, g.link) {
 				score += 8
 			}
 		}
@@ -353,7 +357,7 @@ func (r *Replica) choose(b *book) (best giver, ok, busy bool) {
 	}
 	// A message may be all that is left of its sender: whoever is there now has
 	// what it announced more often than not.
-	alone := bestScore < 0 && b.rounds > 0 || bestScore >= 0 && !r.isUp(best)
+	alone := bestScore < 0 && b.rounds > 0 || bestScore >= 0 && !r.isUp(r.peers[best.peer], best.link)
 	if alone && !busy && !b.anyone {
 		for _, p := range r.holders(b) {
 			for i, at := range p.links {
@@ -362,7 +366,7 @@ func (r *Replica) choose(b *book) (best giver, ok, busy bool) {
 				}
 			}
 		}
-		b.anyone = bestScore >= 0 && r.isUp(best)
+		b.anyone = bestScore >= 0 && r.isUp(r.peers[best.peer], best.link)
 	}
 	return best, bestScore >= 0, busy
 }
@@ -383,10 +387,4 @@ func (r *Replica) holders(b *book) []*peer {
 		}
 	}
 	return hubs
-}
-
-// isUp tells whether a giver's birth was heard.
-func (r *Replica) isUp(g giver) bool {
-	p := r.peers[g.peer]
-	return p != nil && p.on(g.link).up
 }

@@ -85,7 +85,7 @@ var ErrNotEmpty = errors.New("it holds something already; a backup is restored i
 // Restore fills an empty store, of either kind, from the file that [Store.Backup]
 // wrote of either kind, also by an earlier version: all of it or nothing. An author
 // that signed more since, or that nobody can say it of, begins a new incarnation in
-// what was restored (see [Store.OpenAuthor]). Errors: ErrNotEmpty, ErrNewer.
+// what was restored (see [Store.OpenAuthor], [Store.Restored]). Errors: ErrNotEmpty, ErrNewer.
 func Restore(ctx context.Context, path string, into *Store) error {
 	from, err := openBackup(path)
 	if err != nil {
@@ -101,7 +101,10 @@ func Restore(ctx context.Context, path string, into *Store) error {
 				return fmt.Errorf("%s: %w", into.Path(), ErrNotEmpty)
 			}
 		}
-		return copyAll(ctx, from.db, tx)
+		if err := copyAll(ctx, from.db, tx); err != nil {
+			return err
+		}
+		return pin(tx, RestoredPin, []byte(restored))
 	}, charterLineage)
 	if err = errors.Join(err, from.close()); err != nil {
 		return fmt.Errorf("restore %s: %w", path, err)

@@ -101,10 +101,13 @@ func testBackup(t *testing.T) {
 	if err := errors.Join(s.AddHeld(ledger.KeyID{1}, cosigned, 3), s.Pin("node", []byte{1, 2})); err != nil {
 		t.Fatal(err)
 	}
-	lease(t, s, "close", "hub", time.Hour, true)
+	lease(t, s, "close", "hub", time.Minute, true)
 	mine := author(t, s, AuthorConfig{Key: testKey("hub"), Community: testCommunity, Kind: ledger.CensusLog, Charter: testCommunity, Guard: a.cfg.Guard, Now: a.cfg.Now, Rand: a.cfg.Rand})
 	if err := mine.Refresh(); err != nil {
 		t.Fatal(err)
+	}
+	if yes, err := s.Restored(); yes || err != nil {
+		t.Errorf("restored: %v, %v", yes, err)
 	}
 	want := contentsOf(t, s)
 	if len(want.Ledgers) != 2 || len(want.Partials) != 1 || len(want.Forks) != 1 || len(want.Charters) != 1 || len(want.Held[o]) != 1 {
@@ -137,7 +140,16 @@ func testBackup(t *testing.T) {
 		if got := contentsOf(t, to); !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, want %+v", got, want)
 		}
-		lease(t, to, "close", "another", time.Hour, true)
+		lease(t, to, "close", "another", time.Minute, true)
+		if yes, err := to.Restored(); !yes || err != nil {
+			t.Errorf("restored: %v, %v", yes, err)
+		}
+		if err := to.Pin(RestoredPin, []byte(NotRestored)); err != nil {
+			t.Fatal(err)
+		}
+		if yes, err := to.Restored(); yes || err != nil {
+			t.Errorf("restored, and asked since: %v, %v", yes, err)
+		}
 		if err := Restore(t.Context(), path, to); !errors.Is(err, ErrNotEmpty) {
 			t.Errorf("twice: %v", err)
 		}

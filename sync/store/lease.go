@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// MaxLease is the longest that a lease is taken for at a time.
+const MaxLease = 10 * time.Minute
+
 // Lease takes a lease, or prolongs one that the holder has, and returns whether it
 // is the holder's now. Nobody else gets it for ttl, counted from the call, unless
 // the holder releases it. Time is the database's: however the clocks of those who
@@ -13,15 +16,19 @@ import (
 // from before the call, and stop when it is over; what it writes after that
 // nobody hinders, so that it has to be safe to write twice.
 //
-// Errors: of a name or a holder that is empty, of a ttl under a millisecond.
+// One that ends later than anybody can have taken it for is of before the clock was
+// set back, and is over.
+//
+// Errors: of a name or a holder that is empty, of a ttl under a millisecond or over
+// MaxLease.
 func (s *Store) Lease(ctx context.Context, name, holder string, ttl time.Duration) (bool, error) {
-	if name == "" || holder == "" || ttl < time.Millisecond {
-		return false, errors.New("a lease needs a name, a holder and a time")
+	if name == "" || holder == "" || ttl < time.Millisecond || ttl > MaxLease {
+		return false, errors.New("a lease needs a name, a holder and a time of at most ten minutes")
 	}
 	now := s.dialect.Clock
 	r, err := s.write.ExecContext(ctx, "INSERT INTO lease VALUES (?1, ?2, "+now+" + CAST(?3 AS BIGINT)) "+
-		"ON CONFLICT (name) DO UPDATE SET holder = ?2, ends = "+now+" + CAST(?3 AS BIGINT) WHERE lease.holder = ?2 OR lease.ends <= "+now,
-		name, holder, ttl.Milliseconds())
+		"ON CONFLICT (name) DO UPDATE SET holder = ?2, ends = "+now+" + CAST(?3 AS BIGINT) WHERE lease.holder = ?2 OR lease.ends <= "+now+" OR lease.ends > "+now+" + CAST(?4 AS BIGINT)",
+		name, holder, ttl.Milliseconds(), MaxLease.Milliseconds())
 	if err != nil {
 		return false, err
 	}

@@ -22,13 +22,13 @@ func testLease(t *testing.T) {
 	t.Parallel()
 	s := open(t)
 	other := openAt(t, placeOf(s)) // another process
-	lease(t, s, "close", "hub 1", time.Hour, true)
-	lease(t, other, "close", "hub 2", time.Hour, false)
-	lease(t, other, "draw", "hub 2", time.Hour, true)
+	lease(t, s, "close", "hub 1", MaxLease, true)
+	lease(t, other, "close", "hub 2", MaxLease, false)
+	lease(t, other, "draw", "hub 2", MaxLease, true)
 	lease(t, s, "close", "hub 1", 300*time.Millisecond, true) // again, for less
 	began := time.Now()
 	for {
-		got, err := other.Lease(t.Context(), "close", "hub 2", time.Hour)
+		got, err := other.Lease(t.Context(), "close", "hub 2", MaxLease)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,28 +41,28 @@ func testLease(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	lease(t, s, "close", "hub 1", time.Hour, false)
+	lease(t, s, "close", "hub 1", MaxLease, false)
 	for _, holder := range []string{"hub 1", "nobody", "hub 2"} { // only the last has it
-		lease(t, s, "close", "hub 3", time.Hour, false)
+		lease(t, s, "close", "hub 3", MaxLease, false)
 		if err := s.Release(t.Context(), "close", holder); err != nil {
 			t.Fatal(err)
 		}
 	}
-	lease(t, s, "close", "hub 3", time.Hour, true)
+	lease(t, s, "close", "hub 3", MaxLease, true)
 	for _, c := range []struct {
 		name, holder string
 		ttl          time.Duration
-	}{{"", "hub", time.Hour}, {"x", "", time.Hour}, {"x", "hub", 0}, {"x", "hub", -time.Hour}, {"x", "hub", time.Microsecond}} {
+	}{{"", "hub", MaxLease}, {"x", "", MaxLease}, {"x", "hub", 0}, {"x", "hub", -time.Hour}, {"x", "hub", time.Microsecond}} {
 		if got, err := s.Lease(t.Context(), c.name, c.holder, c.ttl); got || err == nil {
 			t.Errorf("%+v: %v, %v", c, got, err)
 		}
 	}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if got, err := s.Lease(ended, "x", "hub", time.Hour); got || err == nil {
+	if got, err := s.Lease(ended, "x", "hub", MaxLease); got || err == nil {
 		t.Errorf("%v, %v", got, err)
 	}
-	lease(t, s, "x", "hub", time.Hour, true) // nothing was taken above
+	lease(t, s, "x", "hub", MaxLease, true) // nothing was taken above
 }
 
 // Of many that want it at once one has it.
@@ -78,7 +78,7 @@ func testLeaseRace(t *testing.T) {
 		wg.Go(func() {
 			s, holder := stores[n%3], fmt.Sprint("hub ", n)
 			for range 15 {
-				got, err := s.Lease(t.Context(), "close", holder, time.Hour)
+				got, err := s.Lease(t.Context(), "close", holder, MaxLease)
 				if err != nil {
 					t.Error(err)
 				}
@@ -100,5 +100,22 @@ func testLeaseRace(t *testing.T) {
 	wg.Wait()
 	if turns.Load() < 3 {
 		t.Errorf("%d turns", turns.Load())
+	}
+}
+
+// A lease of before the clock was set back blocks nobody for as long as that was.
+func TestLeaseClockSetBack(t *testing.T) { both(t, testLeaseClockSetBack) }
+
+func testLeaseClockSetBack(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	lease(t, s, "close", "who was killed", MaxLease, true)
+	if _, err := s.write.Exec("UPDATE lease SET ends = ends + 86400000"); err != nil {
+		t.Fatal(err)
+	}
+	lease(t, s, "close", "hub", time.Minute, true)
+	lease(t, s, "close", "another", time.Minute, false)
+	if got, err := s.Lease(t.Context(), "x", "hub", MaxLease+time.Millisecond); got || err == nil {
+		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -178,10 +178,12 @@ func inTx(db *sql.DB, f func(*sql.Tx) error) error {
 
 // Pin remembers a value under a name.
 func (s *Store) Pin(name string, value []byte) error {
-	return s.inTx(func(tx txn) error {
-		_, err := tx.values("INSERT INTO pin VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
-		return err
-	})
+	return s.inTx(func(tx txn) error { return pin(tx, name, value) })
+}
+
+func pin(tx txn, name string, value []byte) error {
+	_, err := tx.values("INSERT INTO pin VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value)
+	return err
 }
 
 // Pinned returns what was pinned, or ErrNotFound.
@@ -191,4 +193,18 @@ func (s *Store) Pinned(name string) (value []byte, err error) {
 		err = fmt.Errorf("%w: %s", ErrNotFound, name)
 	}
 	return value, err
+}
+
+// RestoredPin is the name under which [Restore] pins that a store was restored, until
+// whoever writes ledgers there has asked others what it had signed since, and pins
+// NotRestored.
+const RestoredPin, restored, NotRestored = "store/restored", "yes", "no"
+
+// Restored tells whether the store was restored, and nobody has asked since.
+func (s *Store) Restored() (bool, error) {
+	v, err := s.Pinned(RestoredPin)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return string(v) == restored, err
 }

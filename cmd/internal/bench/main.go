@@ -28,6 +28,8 @@ func main() {
 	flag.StringVar(&o.memory, "memory", "", "measure the memory of a gateway with this roster (the program calls itself so)")
 	flag.StringVar(&o.daemon, "daemon", "", "run the gateway of this folder, to be measured (the program calls itself so)")
 	flag.StringVar(&o.broker, "broker", "", "run a broker in this folder (the program calls itself so)")
+	flag.IntVar(&o.reporters, "reporters", seaGateways, "gateways that report to a hub, of 1000 passports each")
+	flag.StringVar(&o.census, "census", "", "do a part of what is measured of a census (the program calls itself so)")
 	flag.StringVar(&o.community, "community", "", "the broker's (the program calls itself so)")
 	flag.Parse()
 	if err := run(o); err != nil {
@@ -38,10 +40,10 @@ func main() {
 
 // options are the command line, and where a run keeps its files.
 type options struct {
-	people, gateways                  int
-	only                              string
-	memory, daemon, broker, community string
-	dir, roster                       string
+	people, gateways, reporters               int
+	only                                      string
+	memory, daemon, broker, community, census string
+	dir, roster                               string
 }
 
 var errMissed = errors.New("a target was missed")
@@ -66,6 +68,7 @@ func measurements() []measurement {
 		{"idle", false, func(b *report, o options) error { return idle(b) }},
 		{"catch-up", false, func(b *report, o options) error { return catchUp(b, filepath.Join(o.dir, "catch-up"), o.people) }},
 		{"revocations", false, func(b *report, o options) error { return revocations(b, filepath.Join(o.dir, "isle"), o.gateways) }},
+		{"census", false, func(b *report, o options) error { return censusFigures(b, filepath.Join(o.dir, "census"), o.reporters) }},
 	}
 }
 
@@ -77,6 +80,10 @@ func names() (all []string) {
 }
 
 func run(o options) (err error) {
+	if o.census != "" {
+		runtime.GOMAXPROCS(min(2, runtime.NumCPU()))
+		return obey(o.census)
+	}
 	tombolod.Tune() // as the daemon does
 	switch {
 	case o.memory != "":

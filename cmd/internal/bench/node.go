@@ -21,6 +21,7 @@ import (
 
 	"tombolo/cmd/internal/folder"
 	tombolod "tombolo/cmd/internal/gateway"
+	"tombolo/cmd/internal/linking"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/sync/enroll"
 	"tombolo/sync/ledger"
@@ -217,7 +218,7 @@ func sibling(f *folder.Folder, address string) (*peer.Node, error) {
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	self := ledger.KeyIDOf(keys[folder.SigningKey].Public().(ed25519.PublicKey))
-	configs, err := tombolod.Linking{
+	configs, err := linking.Participant{
 		Folder: f, Self: self, Key: keys[folder.TLSKey], Name: name, Software: "bench", Log: log,
 		Own: func() (tls.Certificate, error) { return enroll.SelfSigned(keys[folder.TLSKey], name) },
 	}.Configs(links, "")

@@ -21,6 +21,7 @@ import (
 
 	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/gateway"
+	"tombolo/cmd/internal/linking"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/hw/sim"
 	"tombolo/passport"
@@ -266,7 +267,7 @@ func (e *estate) take(s *site) {
 	issuer := must(e.desk.Public(folder.IssuerKey))
 	e.node = must(peer.New(peer.Config{
 		Store: e.desk.Store(), Self: e.self(), Also: []ledger.KeyID{ledger.KeyIDOf(issuer[:])}, Rights: e.desk.Rights, Observer: true, Log: log,
-		Links: must(gateway.Linking{
+		Links: must(linking.Participant{
 			Folder: e.desk, Self: e.self(), Key: must(e.desk.EnsureKey(folder.TLSKey)), Name: "desk", Software: "test", Log: log,
 			Own: func() (tls.Certificate, error) { return enroll.DeskCertificate(e.author, time.Now()) },
 		}.Configs(links, "")),

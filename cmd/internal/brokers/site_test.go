@@ -16,6 +16,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -59,6 +61,7 @@ type client struct {
 	peer ledger.KeyID
 	tls  ed25519.PrivateKey
 	desk bool
+	hub  bool
 }
 
 // site is a broker, or a cluster of some, whose processes are killed.
@@ -248,12 +251,12 @@ func (s *site) outside(e *estate) (files broker.Files, peers []broker.Identity) 
 	files = broker.Files{
 		Authority:   s.write("ca.pem", enroll.CertificatePEM(authority.Certificate())),
 		Certificate: s.write("server.pem", enroll.CertificatePEM(must(authority.IssueServer(public, []string{"127.0.0.1"}, now)))),
-		Key:         s.write("server.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(private))})),
+		Key:         s.write("server.key", pemOf("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(private)))),
 	}
 	for i, c := range e.clients {
 		der := must(authority.Issue(enroll.Client{Peer: c.peer, Key: [32]byte(c.tls.Public().(ed25519.PublicKey))}, now))
 		s.write(fmt.Sprintf("client%d.pem", i), enroll.CertificatePEM(der))
-		peers = append(peers, broker.Identity{Peer: c.peer.String(), Nodes: []string{e.nodeID.String()}, Observer: c.desk})
+		peers = append(peers, broker.Identity{Peer: c.peer.String(), Nodes: e.places(), Observer: c.desk || c.hub, Server: c.hub})
 	}
 	s.link = func(n int) string {
 		return fmt.Sprintf("ca = %q\ncert = %q", s.path("ca.pem"), s.path(fmt.Sprintf("client%d.pem", n)))
@@ -261,12 +264,25 @@ func (s *site) outside(e *estate) (files broker.Files, peers []broker.Identity) 
 	return files, peers
 }
 
+func pemOf(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// places is the node's, unless the broker is no node's.
+func (e *estate) places() []string {
+	if e.nodeID.IsZero() {
+		return nil
+	}
+	return []string{e.nodeID.String()}
+}
+
 // mosquitto is Debian's.
 func mosquitto(e *estate) *site {
 	s, _ := newSite(e.t, 1, 0)
 	files, peers := s.outside(e)
 	m := broker.Mosquitto{
-		Files: files, ACL: s.path("acl"), Dir: s.dir, Community: e.community.String(), Listen: s.at[0], Node: e.nodeID.String(), Peers: peers[len(peers)-1:],
+		Files: files, ACL: s.path("acl"), Dir: s.dir, Community: e.community.String(), Listen: s.at[0], Node: strings.Join(e.places(), ""),
+		Peers: slices.DeleteFunc(peers, func(i broker.Identity) bool { return !i.Observer }),
 	}
 	if os.Getuid() == 0 {
 		m.User = "root" // it reads the test's private folder

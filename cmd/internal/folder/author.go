@@ -116,7 +116,7 @@ func (f *Folder) Author(kind ledger.LogKind) (*store.Author, error) {
 				ErrNotAuthor, w.role, ErrForked, chain.Latest().Kind, w.role)
 		}
 	}
-	guard, err := guard()
+	guard, err := Guard()
 	if err != nil {
 		return nil, err
 	}
@@ -126,8 +126,9 @@ func (f *Folder) Author(kind ledger.LogKind) (*store.Author, error) {
 	})
 }
 
-// guard is the default one; TOMBOLO_GUARD names another directory.
-func guard() (store.Guard, error) {
+// Guard is the one of this user on this machine; TOMBOLO_GUARD names another
+// directory.
+func Guard() (store.Guard, error) {
 	g, err := store.DefaultGuard()
 	if dir := os.Getenv("TOMBOLO_GUARD"); dir != "" {
 		g.Dir = dir

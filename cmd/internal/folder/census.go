@@ -2,9 +2,7 @@ package folder
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"slices"
 
 	"tombolo/sync/ledger"
@@ -140,24 +138,9 @@ func (f *Folder) Epochs() ([]Epoch, error) {
 	var out []Epoch
 	for _, r := range f.rights.of(community.ID(), ledger.CommunityLog) {
 		b, ok := r.Body.(*ledger.EpochOpened)
-		if ok && CheckOffer(community, b) == nil {
+		if ok && community.CheckOffer(b) == nil {
 			out = append(out, Epoch{Record: r, ID: b.ID(), Opened: b})
 		}
 	}
 	return out, nil
-}
-
-// ErrOffer marks an epoch's key for which no evaluator gave its word.
-var ErrOffer = errors.New("no evaluator of the charter's offered this epoch's key")
-
-// CheckOffer verifies that an evaluator whom the charter names, or named, offered
-// the key of an epoch for these times. It returns [ErrOffer].
-func CheckOffer(community ledger.Charters, b *ledger.EpochOpened) error {
-	if _, ok := author(community, ledger.Evaluator, ledger.KeyIDOf(b.Evaluator[:])); !ok {
-		return fmt.Errorf("%w: the charter names no evaluator %v", ErrOffer, ledger.KeyIDOf(b.Evaluator[:]))
-	}
-	if !ed25519.Verify(b.Evaluator[:], b.OfferText(community.ID()), b.Offer[:]) {
-		return fmt.Errorf("%w: the signature is of another offer", ErrOffer)
-	}
-	return nil
 }

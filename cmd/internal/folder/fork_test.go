@@ -156,7 +156,7 @@ func TestConvicted(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused("less than the charter counts", history(t, f, 1, 5), ErrForked)
-	refused("another history than the charter counts", history(t, f, 1001, 9), ErrOtherHistory)
+	refused("another history than the charter counts", history(t, f, 1001, 9), ledger.ErrOtherHistory)
 	if got := take(t, to, history(t, f, 1, 8)); got[0].Refused != nil || size(t, to, ledger.CommunityLog) != 9 {
 		t.Errorf("what the charter counts: %+v", got[0])
 	}

@@ -291,7 +291,7 @@ func (f *Folder) vouched(o ledger.Origin) error {
 
 // verified passes on the chunks of a ledger as long as they verify, from the
 // first entry, which must bind it to the chain, to the head. With a limit they
-// have to be the history that it names; otherwise it is [ErrOtherHistory].
+// have to be the history that it names; otherwise it is [ledger.ErrOtherHistory].
 func (im *importer) verified(head ledger.Head, chain ledger.CharterID, limit ledger.Limit) iter.Seq2[ledger.Chunk, error] {
 	return func(yield func(ledger.Chunk, error) bool) {
 		v := ledger.NewVerifier(head)
@@ -309,7 +309,7 @@ func (im *importer) verified(head ledger.Head, chain ledger.CharterID, limit led
 			}
 			for i := 0; err == nil && limit.Root != nil && i < len(c.Entries) && tree.Size() < limit.Size; i++ {
 				if tree.Append(c.Entries[i].Leaf, nil); tree.Size() == limit.Size && tree.Root() != *limit.Root {
-					err = ErrOtherHistory
+					err = ledger.ErrOtherHistory
 				}
 			}
 			if !yield(c, err) || err != nil {

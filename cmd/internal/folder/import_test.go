@@ -208,7 +208,7 @@ func TestImportBindsToTheCharter(t *testing.T) {
 	f := found(t, "isla")
 	// The same steward, node ledger begun under the community's charter instead.
 	a, err := f.Store().OpenAuthor(store.AuthorConfig{Key: must(f.Key(StewardKey)), Community: must(f.CommunityID()), Kind: ledger.NodeLog,
-		Charter: must(f.CommunityID()), Guard: must(guard()), Now: f.Now, Rand: bytes.NewReader(bytes.Repeat([]byte{3}, 4096))})
+		Charter: must(f.CommunityID()), Guard: must(Guard()), Now: f.Now, Rand: bytes.NewReader(bytes.Repeat([]byte{3}, 4096))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +299,7 @@ func TestRetiredAuthor(t *testing.T) {
 	if n, err := count(retire(3, info.Root)); err != nil || n != 2 {
 		t.Errorf("%d passports count, %v", n, err)
 	}
-	if _, err := count(retire(2, [32]byte{1})); !errors.Is(err, ErrOtherHistory) {
+	if _, err := count(retire(2, [32]byte{1})); !errors.Is(err, ledger.ErrOtherHistory) {
 		t.Errorf("another history: %v", err)
 	}
 }

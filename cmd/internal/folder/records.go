@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"tombolo/sync/ledger"
 	"tombolo/sync/store"
 )
@@ -113,7 +111,7 @@ func (f *Folder) counted(kind ledger.LogKind) ([]countedLedger, error) {
 		if i.Origin.Kind != kind {
 			continue
 		}
-		limit, ok, err := Limit(chain, writing[kind].role, i, ledger.Hashes(f.store.Reader(i)))
+		limit, ok, err := chain.Counts(writing[kind].role, i.Origin, i.Size, ledger.Hashes(f.store.Reader(i)))
 		if err != nil {
 			return nil, err
 		}
@@ -125,24 +123,4 @@ func (f *Folder) counted(kind ledger.LogKind) ([]countedLedger, error) {
 		return cmp.Or(slices.Compare(a.Origin.Author[:], b.Origin.Author[:]), cmp.Compare(a.Generation, b.Generation))
 	})
 	return out, nil
-}
-
-// ErrOtherHistory marks a ledger that is not the one that the charter counts.
-var ErrOtherHistory = errors.New("the charter counts another history of this ledger: its author signed two")
-
-// Limit says how many entries of a held ledger count by a chain of charters; ok
-// is false when none does. It returns [ErrOtherHistory].
-func Limit(chain ledger.Charters, role ledger.AuthorRole, i store.Info, hashes tlog.HashReader) (n int64, ok bool, err error) {
-	l, ok := chain.Limit(role, i.Origin)
-	if !ok || l.Root == nil || l.Size > i.Size {
-		return min(l.Size, i.Size), ok, nil
-	}
-	root, err := tlog.TreeHash(l.Size, hashes)
-	if err != nil {
-		return 0, false, err
-	}
-	if root != *l.Root {
-		return 0, false, fmt.Errorf("%v: %w", i.Origin, ErrOtherHistory)
-	}
-	return l.Size, true, nil
 }

@@ -179,7 +179,7 @@ func (en *enrolments) read(f *Folder, chain ledger.Charters, kind ledger.LogKind
 		if i.Origin.Kind != kind || i.Charter != chain.ID() {
 			continue
 		}
-		limit, ok, err := Limit(chain, writing[kind].role, i, ledger.Hashes(f.store.Reader(i)))
+		limit, ok, err := chain.Counts(writing[kind].role, i.Origin, i.Size, ledger.Hashes(f.store.Reader(i)))
 		if err != nil || !ok {
 			delete(en.all, i.Origin)
 			continue

@@ -11,12 +11,14 @@ import (
 )
 
 // Service is the wish of a hub or an evaluator to be named in the community's
-// charter: its public keys, by what they are to be there. Its file is JSON; the
+// charter: its public keys, by what they are to be there, and the one that it shows to
+// brokers that are not its own and go by an authority's word. Its file is JSON; the
 // signature, by the key that names it, shows that whoever asks holds that key.
 // Whoever signs the charter compares the key with what the machine shows.
 type Service struct {
 	Role ledger.AuthorRole // Hub or Evaluator
 	Keys map[ledger.AuthorRole][32]byte
+	TLS  [32]byte
 }
 
 // The services, with the keys of each and what these are in a charter.
@@ -37,6 +39,7 @@ type serviceFile struct {
 	Format    string            `json:"format"`
 	Role      string            `json:"role"`
 	Keys      map[string]string `json:"keys"`
+	TLS       string            `json:"tls"`
 	Signature string            `json:"signature"`
 }
 
@@ -44,14 +47,14 @@ type serviceFile struct {
 var ErrService = errors.New("not a hub's or an evaluator's request")
 
 // preimage is what is signed: separator ‖ the role and a line end ‖ its keys in the
-// order of services.
+// order of services ‖ that of TLS.
 func (s Service) preimage() []byte {
 	b := []byte(serviceSeparator + string(s.Role) + "\n")
 	for _, k := range services[s.Role] {
 		key := s.Keys[k.role]
 		b = append(b, key[:]...)
 	}
-	return b
+	return append(b, s.TLS[:]...)
 }
 
 // ServiceFile is the name of a service's request in its folder.
@@ -78,6 +81,12 @@ func (f *Folder) NewService(role ledger.AuthorRole) (Service, error) {
 		s.Keys[k.role] = [32]byte(key.Public().(ed25519.PublicKey))
 		file.Keys[string(k.role)] = hex.EncodeToString(key.Public().(ed25519.PublicKey))
 	}
+	tls, err := f.EnsureKey(TLSKey)
+	if err != nil {
+		return s, err
+	}
+	s.TLS = [32]byte(tls.Public().(ed25519.PublicKey))
+	file.TLS = hex.EncodeToString(s.TLS[:])
 	file.Signature = hex.EncodeToString(ed25519.Sign(signing, s.preimage()))
 	text, err := EncodeJSON(file)
 	if err != nil {
@@ -115,6 +124,12 @@ func ParseService(data []byte) (Service, error) {
 			return Service{}, fmt.Errorf("%w: %s: %w", ErrService, k.role, ErrRequestTwice)
 		}
 		seen[key], s.Keys[k.role] = true, key
+	}
+	if !fillHex(s.TLS[:], file.TLS) || s.TLS == [32]byte{} {
+		return Service{}, fmt.Errorf("%w: tls: %w", ErrService, ErrRequestKey)
+	}
+	if seen[s.TLS] {
+		return Service{}, fmt.Errorf("%w: tls: %w", ErrService, ErrRequestTwice)
 	}
 	author := s.Keys[s.Role]
 	var sig [ed25519.SignatureSize]byte

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"tombolo/cmd/internal/folder"
@@ -83,7 +84,9 @@ type reporter struct {
 	db       *censusDB
 	author   *store.Author // of the report ledger, once it was needed
 	retries  map[string]*retry
-	troubled map[string]bool // parts that a fault was told of
+	troubled map[string]bool               // parts that a fault was told of
+	missed   map[ledger.EpochID]bool       // closed, and nothing is kept of them
+	figures  atomic.Pointer[CensusFigures] // of the last look
 	seen     map[ledger.KeyID]time.Time
 	siblings map[ledger.Origin]*attended
 	houses   occupancy
@@ -106,7 +109,7 @@ func newReporter(cfg censusConfig) (*reporter, error) {
 		return nil, err
 	}
 	return &reporter{
-		censusConfig: cfg, db: db, retries: map[string]*retry{}, troubled: map[string]bool{},
+		censusConfig: cfg, db: db, retries: map[string]*retry{}, troubled: map[string]bool{}, missed: map[ledger.EpochID]bool{},
 		seen: map[ledger.KeyID]time.Time{}, siblings: map[ledger.Origin]*attended{},
 	}, nil
 }
@@ -214,6 +217,8 @@ func (g *Gateway) takePart(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		last := err
+		g.censusError.Store(&last)
 		if (err != nil) != troubled {
 			troubled = err != nil
 			what := "the census is taken again"
@@ -229,6 +234,24 @@ func (g *Gateway) takePart(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// censusFigures are nil before the census was looked at first.
+func (g *Gateway) censusFigures() *CensusFigures {
+	var f CensusFigures
+	if c := g.census.Load(); c != nil {
+		if seen := c.figures.Load(); seen != nil {
+			f = *seen
+		}
+	}
+	err := g.censusError.Load()
+	if err == nil {
+		return nil
+	}
+	if *err != nil {
+		f.Error = ledger.CleanText((*err).Error(), 400)
+	}
+	return &f
 }
 
 // openReport opens the author of the report ledger. As for the door log, whoever

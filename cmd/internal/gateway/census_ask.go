@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"tombolo/cmd/internal/folder"
 	"tombolo/sync/census"
@@ -19,6 +20,12 @@ import (
 // worth nobody's attention: a gateway whose link is down keeps trying.
 var errLater = errors.New("the evaluator is not asked now")
 
+// errMore says that some was done and the rest is left for later: others wait.
+var errMore = errors.New("there is more to ask")
+
+// askAtOnce is for how long the evaluator is asked in one go.
+const askAtOnce = time.Minute
+
 func quiet(err error) bool { return errors.Is(err, errLater) }
 
 // setState moves an epoch on, by itself.
@@ -28,14 +35,19 @@ func (d *censusDB) setState(ctx context.Context, id ledger.EpochID, s epochState
 
 // blind draws each presence's secrets and writes down all that the evaluator is
 // going to be asked, before it is asked anything: whoever is killed then asks the
-// same again, and with one blind there is one tag.
+// same again, and with one blind there is one tag. Where nobody came there is a batch
+// as well, of padding: that nobody did is not the evaluator's affair.
 func (c *reporter) blind(ctx context.Context, e folder.Epoch) error {
 	for {
 		some, err := c.db.presences(e.ID, "batch < 0 ORDER BY pick LIMIT ?", census.BatchSize)
 		if err != nil {
 			return err
 		}
-		if len(some) == 0 {
+		batches := 0
+		if err := c.db.QueryRow("SELECT count(*) FROM batch WHERE epoch = ?", e.ID[:]).Scan(&batches); err != nil {
+			return err
+		}
+		if len(some) == 0 && batches > 0 {
 			return c.db.setState(ctx, e.ID, asking)
 		}
 		if err := c.blindBatch(ctx, e, some); err != nil {
@@ -98,7 +110,7 @@ func (c *reporter) blindBatch(ctx context.Context, e folder.Epoch, some []presen
 
 // askAll asks the evaluator for what it has not answered yet.
 func (c *reporter) askAll(ctx context.Context, e folder.Epoch) error {
-	for {
+	for began := time.Now(); ; {
 		var number int64
 		var body []byte
 		err := c.db.QueryRow("SELECT number, body FROM batch WHERE epoch = ? AND done = 0 ORDER BY number LIMIT 1", e.ID[:]).Scan(&number, &body)
@@ -113,6 +125,9 @@ func (c *reporter) askAll(ctx context.Context, e folder.Epoch) error {
 		}
 		if err := c.rest(ctx); err != nil {
 			return err
+		}
+		if time.Since(began) > askAtOnce {
+			return errMore
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mattn/go-sqlite3"
+
 	"tombolo/passport"
 	"tombolo/sync/census"
 	"tombolo/sync/ledger"
@@ -48,6 +50,9 @@ func openCensusDB(path string) (*censusDB, error) {
 		return nil, err
 	}
 	if err := store.Migrate(db, 1, censusSchema); err != nil {
+		if damaged := (sqlite3.Error{}); errors.As(err, &damaged) && (damaged.Code == sqlite3.ErrNotADB || damaged.Code == sqlite3.ErrCorrupt) {
+			err = fmt.Errorf("%w: %w", errCensusFile, err)
+		}
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
 	}
 	return &censusDB{db}, nil

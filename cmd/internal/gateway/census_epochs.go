@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"maps"
+	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"tombolo/cmd/internal/folder"
@@ -36,17 +38,58 @@ func (c *reporter) lookAtEpochs(ctx context.Context, now time.Time) error {
 		return err
 	}
 	var errs []error
-	for _, e := range epochs {
-		if now.Unix() >= e.Opened.Audit || now.Before(time.Unix(e.Opened.Closes, 0).Add(c.Times.Grace)) {
-			continue
-		}
+	var figures CensusFigures
+	for _, e := range c.closed(ctx, epochs, now) {
 		err := c.epoch(ctx, e, closings[e.ID], now)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		errs = append(errs, err)
+		row, ok, bad := c.db.epoch(e.ID)
+		figures.count(row, ok)
+		errs = append(errs, err, bad)
 	}
+	c.figures.Store(&figures)
 	return errors.Join(errs...)
+}
+
+// count adds an epoch, of which nothing may be kept.
+func (f *CensusFigures) count(row epochRow, kept bool) {
+	switch {
+	case !kept:
+		f.Waiting++
+	case row.state < reported:
+		f.Working++
+	default:
+		f.Reported++
+		if row.answered {
+			f.Opened++
+		}
+	}
+}
+
+// maxEpochs bounds the epochs that are closed and not audited yet at a time: one
+// offer of the evaluator's is enough for an issuer to open any number.
+const maxEpochs = 16
+
+// closed are the epochs that may be reported or opened now, those first that were
+// opened first.
+func (c *reporter) closed(ctx context.Context, epochs []folder.Epoch, now time.Time) (out []folder.Epoch) {
+	more := 0
+	for _, e := range epochs {
+		switch {
+		case now.Unix() >= e.Opened.Audit || now.Before(time.Unix(e.Opened.Closes, 0).Add(c.Times.Grace)):
+		case len(out) < maxEpochs:
+			out = append(out, e)
+		default:
+			more++
+		}
+	}
+	what := ""
+	if more > 0 {
+		what = fmt.Sprintf("%d epochs have closed and are not audited yet, and at most %d are reported: an issuer opens too many, or has lost its key", len(out)+more, maxEpochs)
+	}
+	c.trouble(ctx, "census/epochs", what)
+	return out
 }
 
 // epoch does what is due for one that has closed and is not audited yet.
@@ -57,13 +100,22 @@ func (c *reporter) epoch(ctx context.Context, e folder.Epoch, closing closing, n
 	}
 	if row.state < attending {
 		if !ok && closing.closed != nil {
-			return nil // it would come too late
+			return c.lost(ctx, e) // a report would come too late
 		}
 		if back, err := c.standsBack(e, now); err != nil || back {
 			return err
 		}
 	}
 	if !ok {
+		late := c.late(e, now)
+		if len(late) > 0 && now.Before(c.turn(e).Add(c.Times.Patience/2)) {
+			return nil
+		}
+		what := ""
+		if len(late) > 0 {
+			what = fmt.Sprintf("epoch %d is reported without what %s wrote last: whoever came by those doors alone is not counted", e.Opened.Number, strings.Join(late, ", "))
+		}
+		c.trouble(ctx, "census/siblings", what)
 		if row, err = c.begin(e); err != nil {
 			return err
 		}
@@ -73,6 +125,9 @@ func (c *reporter) epoch(ctx context.Context, e folder.Epoch, closing closing, n
 			return nil
 		}
 		err := c.advance(ctx, e, row)
+		if errors.Is(err, errMore) {
+			err = nil
+		}
 		c.failed(e.ID.String(), now, err)
 		if quiet(err) {
 			err = nil
@@ -83,6 +138,30 @@ func (c *reporter) epoch(ctx context.Context, e folder.Epoch, closing closing, n
 		return err
 	}
 	return c.answer(ctx, e, row, closing, now)
+}
+
+// lost tells, once, that this gateway reported an epoch of which it keeps nothing any
+// more, so that it cannot open what is drawn.
+func (c *reporter) lost(ctx context.Context, e folder.Epoch) error {
+	if c.missed[e.ID] {
+		return nil
+	}
+	logs, err := c.reportLedgers()
+	if logs == nil && err != nil {
+		return err
+	}
+	for _, i := range logs {
+		if err := eachKind(c.Folder.Store(), i, 0, i.Size, ledger.KindReported, func(_ int64, _ ledger.Entry, b ledger.Body) error {
+			if b.(*ledger.Reported).Epoch == e.ID {
+				c.trouble(ctx, "census/draw", fmt.Sprintf("what was kept of epoch %d is gone from %s: what is drawn of this node's tags cannot be opened, and counts against it", e.Opened.Number, CensusFile))
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	c.missed[e.ID] = true
+	return nil
 }
 
 func (c *reporter) begin(e folder.Epoch) (epochRow, error) {
@@ -124,23 +203,41 @@ func (c *reporter) advance(ctx context.Context, e folder.Epoch, row epochRow) er
 	return nil
 }
 
-// standsBack tells whether another gateway reports for the node, or has its turn
-// first: the lowest key id goes first, and each next one a patience later. Whose
-// Attendances are in its door log reports, and goes on with it however often it
-// restarts; only if it is not heard of for long does another take over. Two reports
-// of a node do no harm: the hub counts each tag once.
-func (c *reporter) standsBack(e folder.Epoch, now time.Time) (bool, error) {
-	v := c.View()
+// turn is when this gateway reports for its node, if no other does: the lowest key
+// id goes first, and each next one a patience later.
+func (c *reporter) turn(e folder.Epoch) time.Time {
 	rank := 0
-	for id := range v.Siblings {
+	for id := range c.View().Siblings {
 		if bytes.Compare(id[:], c.Self[:]) < 0 {
 			rank++
 		}
 	}
-	turn := time.Unix(e.Opened.Closes, 0).Add(c.Times.Grace + time.Duration(rank)*c.Times.Patience)
-	if now.Before(turn) {
+	return time.Unix(e.Opened.Closes, 0).Add(c.Times.Grace + time.Duration(rank)*c.Times.Patience)
+}
+
+// late are the siblings, by name, of whose door log not all until the close is here:
+// they cannot be reached, or are behind, and signed no head since.
+func (c *reporter) late(e folder.Epoch, now time.Time) []string {
+	v := c.View()
+	here := heardOf(c.Status(), v.Siblings, now)
+	for id, name := range v.Siblings {
+		logs, _ := DoorLogs(c.Folder.Store(), id) // what cannot be read is not here
+		for _, i := range logs {
+			here[name] = here[name] || int64(i.Time) >= e.Opened.Closes
+		}
+	}
+	return missing(here)
+}
+
+// standsBack tells whether another gateway reports for the node, or has its turn
+// first. Whose Attendances are in its door log reports, and goes on with it however
+// often it restarts; only if it is not heard of for long does another take over. Two
+// reports of a node do no harm: the hub counts each tag once.
+func (c *reporter) standsBack(e folder.Epoch, now time.Time) (bool, error) {
+	if now.Before(c.turn(e)) {
 		return true, nil
 	}
+	v := c.View()
 	for id := range v.Siblings {
 		reports, err := c.reports(id, e)
 		if err != nil {
@@ -250,23 +347,28 @@ func (c *reporter) closings() (map[ledger.EpochID]closing, error) {
 	return out, nil
 }
 
-// gateways are the signing keys of those that are enrolled now, this one's among
-// them.
-func (c *reporter) gateways() map[ledger.KeyID][32]byte {
+// gateways are the signing keys of all that a steward ever enrolled, this one's among
+// them. One that was removed since counts, too, for what its log holds here: it is
+// the door keys that sign for a presence, and a gateway that broke is replaced.
+func (c *reporter) gateways() (map[ledger.KeyID][32]byte, error) {
 	keys := map[ledger.KeyID][32]byte{}
-	for _, g := range c.View().Gateways {
-		keys[ledger.KeyIDOf(g.Keys.Signing[:])] = g.Keys.Signing
+	for r, err := range c.Folder.Counted(ledger.NodeLog) {
+		if err != nil {
+			return nil, err
+		}
+		if b, ok := r.Body.(*ledger.GatewayEnrolled); ok {
+			keys[ledger.KeyIDOf(b.Keys.Signing[:])] = b.Keys.Signing
+		}
 	}
-	return keys
+	return keys, nil
 }
 
-// doorLogs are the logs whose word counts for the node's report, with the signing
-// keys of their gateways.
-func (c *reporter) doorLogs() ([]store.Info, map[ledger.KeyID][32]byte, error) {
-	keys := c.gateways()
+// doorLogs are the node's logs of these gateways. The error names what cannot be
+// read; it does not stop the rest.
+func (c *reporter) doorLogs(gateways iter.Seq[ledger.KeyID]) ([]store.Info, error) {
 	var all []store.Info
 	var err error
-	for _, id := range slices.SortedFunc(maps.Keys(keys), func(a, b ledger.KeyID) int { return bytes.Compare(a[:], b[:]) }) {
+	for _, id := range slices.SortedFunc(gateways, func(a, b ledger.KeyID) int { return bytes.Compare(a[:], b[:]) }) {
 		logs, bad := DoorLogs(c.Folder.Store(), id)
 		err = errors.Join(err, bad)
 		for _, i := range logs {
@@ -275,5 +377,5 @@ func (c *reporter) doorLogs() ([]store.Info, map[ledger.KeyID][32]byte, error) {
 			}
 		}
 	}
-	return all, keys, err
+	return all, err
 }

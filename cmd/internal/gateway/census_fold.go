@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 
 	"tombolo/cmd/internal/folder"
 	"tombolo/edge/attendance"
@@ -20,7 +21,11 @@ const piece = ledger.ChunkSize
 
 // fold finds who was present, in all of the node's door logs, and what shows it.
 func (c *reporter) fold(ctx context.Context, e folder.Epoch, row epochRow) error {
-	logs, keys, err := c.doorLogs()
+	keys, err := c.gateways()
+	if err != nil {
+		return err
+	}
+	logs, err := c.doorLogs(maps.Keys(keys))
 	if err != nil {
 		return err
 	}

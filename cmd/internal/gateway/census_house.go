@@ -3,6 +3,8 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"tombolo/edge/attendance"
@@ -16,24 +18,29 @@ const (
 	// occupancyEvery is how often a figure may leave the node: at these times of the
 	// day, and at no other, so that no figure says when somebody came.
 	occupancyEvery = 15 * time.Minute
-	// withdrawEvery is how often a figure that may not be published any more is taken
-	// back. Until then nothing is said, as when nothing has changed: whoever sees a
-	// figure taken back learns on which day the zone emptied, and not when.
-	withdrawEvery = 24 * time.Hour
+	// occupancyAgain is when a figure that has not changed is said once more: the hub
+	// shows none that is older than two hours. So silence takes a figure back: that a
+	// zone fell under what may be said is told by no entry, and shows an hour late.
+	occupancyAgain = time.Hour
 	// houseBack is how far back door logs are read at the start: as long as any policy
 	// may take to forgive.
 	houseBack = 7 * 24 * time.Hour
 )
 
-// occupancy is how many are in the node's zones, and what was said of it. What was
-// said stands in the report ledger; a gateway that starts says it once more.
+// occupancy is how many are in the node's zones, and what was said of it since this
+// start.
 type occupancy struct {
 	house  *attendance.House
 	upTo   map[ledger.Origin]int64
 	next   time.Time // the next time at which a figure may leave
-	day    time.Time // the last at which figures were taken back
-	shown  map[string][2]uint32
+	said   map[string]said
 	policy *policy.Policy
+}
+
+// said is the last figure of a zone that left the node.
+type said struct {
+	sure, most uint32
+	at         time.Time
 }
 
 // lookAtHouse follows the door logs, and says what there is to say.
@@ -45,21 +52,23 @@ func (c *reporter) lookAtHouse(ctx context.Context, now time.Time) error {
 	o := &c.houses
 	if o.house == nil {
 		*o = occupancy{
-			house: attendance.NewHouse(now.Add(-houseBack).UnixMilli()), upTo: map[ledger.Origin]int64{}, shown: map[string][2]uint32{},
-			next: now.Truncate(occupancyEvery).Add(occupancyEvery), day: now.Truncate(withdrawEvery),
-		}
-		if err := c.remembered(); err != nil {
-			return err
+			house: attendance.NewHouse(now.Add(-houseBack).UnixMilli()), upTo: map[ledger.Origin]int64{}, said: map[string]said{},
+			next: now.Truncate(occupancyEvery).Add(occupancyEvery),
 		}
 	}
 	if o.policy != p {
 		o.policy = p
 		o.house.Under(p)
 	}
-	if p.Census.Occupancy != policy.PublishNever {
-		if err := c.follow(ctx, now); err != nil {
-			return err
-		}
+	if p.Census.Occupancy == policy.PublishNever {
+		clear(o.said)
+		return nil
+	}
+	if err := c.follow(ctx, now); err != nil {
+		return err
+	}
+	if now.Add(occupancyEvery).Before(o.next) { // the clock was set back
+		o.next = now.Truncate(occupancyEvery).Add(occupancyEvery)
 	}
 	if now.Before(o.next) {
 		return nil
@@ -68,37 +77,17 @@ func (c *reporter) lookAtHouse(ctx context.Context, now time.Time) error {
 	if err := c.publish(ctx, p, at, now); err != nil {
 		return err
 	}
-	o.next, o.day = at.Add(occupancyEvery), now.Truncate(withdrawEvery)
-	return nil
-}
-
-// remembered is what was said last, by the report ledger.
-func (c *reporter) remembered() error {
-	logs, err := c.reportLedgers()
-	if logs == nil && err != nil {
-		return err
-	}
-	for _, i := range logs {
-		if err := eachKind(c.Folder.Store(), i, 0, i.Size, ledger.KindOccupancy, func(_ int64, _ ledger.Entry, b ledger.Body) error {
-			f := b.(*ledger.Occupancy)
-			if c.houses.shown[f.Zone] = [2]uint32{f.Sure, f.Most}; f.Most == 0 {
-				delete(c.houses.shown, f.Zone)
-			}
-			return nil
-		}); err != nil {
-			return err
-		}
-	}
+	o.next = at.Add(occupancyEvery)
 	return nil
 }
 
 // follow gives the house what was added to the node's door logs.
 func (c *reporter) follow(ctx context.Context, now time.Time) error {
-	logs, _, err := c.doorLogs()
+	s, names := c.Folder.Store(), c.names()
+	logs, err := c.doorLogs(maps.Keys(names))
 	if logs == nil && err != nil {
 		return err
 	}
-	s, names := c.Folder.Store(), c.names()
 	for _, i := range logs {
 		from, ok := c.houses.upTo[i.Origin]
 		if !ok {
@@ -170,67 +159,39 @@ func (c *reporter) followSome(s *store.Store, i store.Info, name string, from, u
 
 // publish says how many are in each zone that this gateway speaks for, as it was at
 // a time: at least 20, or whatever it is by the steward's choice; rounded, and only
-// what is new.
+// what is new or was said an hour ago. Of zones within each other only the outermost
+// is told of: from the others it could be computed how few are between their walls.
 func (c *reporter) publish(ctx context.Context, p *policy.Policy, at, now time.Time) error {
 	here := heardOf(c.Status(), c.View().Siblings, now)
 	own := c.names()[c.Self]
 	heard := func(gateway string) bool { return gateway == own || here[gateway] }
 	var drafts []store.Draft
-	say := func(zone string, sure, most uint32) {
-		drafts = append(drafts, store.Draft{Time: now, Body: &ledger.Occupancy{Zone: zone, Sure: sure, Most: most, Age: uint32(now.Sub(at) / time.Second)}})
-	}
-	next := map[string][2]uint32{}
-	for zone, was := range c.houses.shown {
-		next[zone] = was
-	}
-	for name, z := range p.Zones {
-		if z.Outside || c.speaker(p, name, heard) != c.Self {
+	next := map[string]said{}
+	for _, name := range slices.Sorted(maps.Keys(p.Zones)) {
+		if z := p.Zones[name]; z.Outside || z.Within != "" || c.speaker(p, name, heard) != c.Self {
 			continue
 		}
 		n := c.houses.house.Count(name, at.UnixMilli(), heard)
-		sure, most := uint32(max(n.Sure, 0)), uint32(n.Most)
-		if p.Census.Occupancy == policy.PublishNever || !n.Known || !census.Publishable(sure, p.Census.Occupancy == policy.PublishAlways) {
+		sure := uint32(max(n.Sure, 0))
+		if !n.Known || !census.Publishable(sure, p.Census.Occupancy == policy.PublishAlways) {
 			continue
 		}
-		sure, most = census.Rounded(sure, most)
-		// Most 0 takes a figure back: an empty house is at most ten.
-		if figure := [2]uint32{sure, max(most, 10)}; c.houses.shown[name] != figure {
-			next[name] = figure
-			say(name, figure[0], figure[1])
+		f := said{at: at}
+		f.sure, f.most = census.Rounded(sure, uint32(max(n.Most, 1))) // an empty house is at most ten
+		if was, ok := c.houses.said[name]; ok && was.sure == f.sure && was.most == f.most && at.Sub(was.at).Abs() < occupancyAgain {
+			next[name] = was
+			continue
+		}
+		next[name] = f
+		drafts = append(drafts, store.Draft{Time: now, Body: &ledger.Occupancy{Zone: name, Sure: f.sure, Most: f.most, Age: uint32(now.Sub(at) / time.Second)}})
+	}
+	if len(drafts) > 0 {
+		if _, err := c.say(ctx, drafts...); err != nil {
+			return err
 		}
 	}
-	if now.Truncate(withdrawEvery).After(c.houses.day) {
-		for zone := range c.houses.shown {
-			if c.withdraws(p, zone, at, heard) {
-				delete(next, zone)
-				say(zone, 0, 0)
-			}
-		}
-	}
-	if len(drafts) == 0 {
-		return nil
-	}
-	a, err := c.reporting(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := a.Append(drafts...); err != nil {
-		c.author = nil
-		return err
-	}
-	c.houses.shown = next
-	c.Appended()
+	c.houses.said = next
 	return nil
-}
-
-// withdraws tells whether what was said of a zone is not to be said any more.
-func (c *reporter) withdraws(p *policy.Policy, zone string, at time.Time, heard func(string) bool) bool {
-	z := p.Zones[zone]
-	if z == nil || z.Outside || p.Census.Occupancy == policy.PublishNever || c.speaker(p, zone, heard) != c.Self {
-		return true
-	}
-	n := c.houses.house.Count(zone, at.UnixMilli(), heard)
-	return !n.Known || !census.Publishable(uint32(max(n.Sure, 0)), p.Census.Occupancy == policy.PublishAlways)
 }
 
 // speaker is the gateway that speaks for a zone: of those at its doors that are

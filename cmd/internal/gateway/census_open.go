@@ -74,7 +74,14 @@ func (c *reporter) openDrawn(ctx context.Context, e folder.Epoch, row epochRow, 
 	if err != nil {
 		return err
 	}
+	list, err := c.list(e.ID)
+	if err != nil {
+		return err
+	}
 	for after, more := int64(-1), true; more; {
+		if err := c.audited(e); err != nil {
+			return err // a hub that answers slowly holds nothing back from being let go of
+		}
 		reply, err := c.request(ctx, ledger.KeyIDOf(hub[:]), census.DrawnAsk{Epoch: e.ID, Seed: draw.Seed, After: after}.Marshal())
 		if err != nil {
 			return err
@@ -88,7 +95,7 @@ func (c *reporter) openDrawn(ctx context.Context, e folder.Epoch, row epochRow, 
 			return fmt.Errorf("%w: %w", errLater, err)
 		}
 		for _, line := range a.Lines {
-			if err := c.openTag(ctx, e, row, draw, line.Entry.Tag, opened); err != nil {
+			if err := c.openTag(ctx, e, row, draw, line.Entry.Tag, list, opened); err != nil {
 				return err
 			}
 			after = line.Index
@@ -124,7 +131,7 @@ func (c *reporter) opened(id ledger.EpochID, seed [32]byte) (map[box]bool, error
 
 // openTag opens one tag to each auditor. A tag that is not this gateway's the hub
 // cannot have opened.
-func (c *reporter) openTag(ctx context.Context, e folder.Epoch, row epochRow, draw *ledger.Draw, tag census.Tag, opened map[box]bool) error {
+func (c *reporter) openTag(ctx context.Context, e folder.Epoch, row epochRow, draw *ledger.Draw, tag census.Tag, list *census.List, opened map[box]bool) error {
 	mine, err := c.db.presences(e.ID, "tag = ?", tag[:])
 	if err != nil || len(mine) == 0 {
 		return err
@@ -138,19 +145,11 @@ func (c *reporter) openTag(ctx context.Context, e folder.Epoch, row epochRow, dr
 	if len(missing) == 0 {
 		return nil
 	}
-	list, err := c.list(e.ID)
-	if err != nil {
-		return err
-	}
 	o, err := c.open(e, row, mine[0], list, nil, false)
 	if err != nil {
 		// The others are opened all the same; for this one no answer counts against.
 		c.Log.Error("a tag cannot be opened", "epoch", e.Opened.Number, "err", err)
 		return nil
-	}
-	author, err := c.reporting(ctx)
-	if err != nil {
-		return err
 	}
 	for _, a := range missing {
 		sealed, err := census.Seal(census.Sealing{Community: mine[0].log.Community, Epoch: e.ID, Draw: draw.Seed, Tag: tag, Auditor: a.Sealing}, o)
@@ -158,18 +157,23 @@ func (c *reporter) openTag(ctx context.Context, e folder.Epoch, row epochRow, dr
 			c.Log.Error("a tag cannot be opened to an auditor", "auditor", a.Name, "err", err)
 			continue
 		}
-		now := c.Clock()
-		if !now.Known() || now.Now.Unix() >= e.Opened.Audit || ctx.Err() != nil {
-			return errors.Join(errLater, ctx.Err()) // nothing is opened any more
+		if err := errors.Join(c.audited(e), ctx.Err()); err != nil {
+			return err
 		}
-		if _, err := author.Append(store.Draft{Body: &ledger.Opened{Epoch: e.ID, Draw: draw.Seed, Tag: tag, Auditor: a.Sealing, Sealed: sealed}, Time: now.Now}); err != nil {
-			c.author = nil
+		if _, err := c.say(ctx, store.Draft{Body: &ledger.Opened{Epoch: e.ID, Draw: draw.Seed, Tag: tag, Auditor: a.Sealing, Sealed: sealed}, Time: c.Clock().Now}); err != nil {
 			return err
 		}
 		opened[box{tag, a.Sealing}] = true
 	}
-	c.Appended()
 	return c.rest(ctx)
+}
+
+// audited is nil while an epoch's audit goes on: from then on nothing is opened.
+func (c *reporter) audited(e folder.Epoch) error {
+	if now := c.Clock(); !now.Known() || now.Now.Unix() >= e.Opened.Audit {
+		return fmt.Errorf("%w: its audit is over, or there is no clock", errLater)
+	}
+	return nil
 }
 
 // open puts together what shows that a tag is a passport's, and verifies it as an
@@ -284,7 +288,11 @@ func (c *reporter) rules(e folder.Epoch) (census.Rules, error) {
 		return census.Rules{}, err
 	}
 	r := census.Rules{Community: chain.ID(), Opened: e.Opened, Chain: chain, Gateways: map[ledger.KeyID]census.Gateway{}}
-	for id, key := range c.gateways() {
+	keys, err := c.gateways()
+	if err != nil {
+		return r, err
+	}
+	for id, key := range keys {
 		r.Gateways[id] = census.Gateway{Key: key[:], Node: c.Node}
 	}
 	return r, nil

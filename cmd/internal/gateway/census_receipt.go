@@ -43,6 +43,17 @@ type CensusEpoch struct {
 	Opened  bool   `json:"opened,omitempty"`   // and this gateway has opened what was drawn of its own
 }
 
+// CensusFigures are how a gateway that runs takes part in the census: how many epochs,
+// and not how many people, of whom there may be few. It is shown as JSON: names of
+// fields stay as they are.
+type CensusFigures struct {
+	Waiting  int    `json:"waiting"`  // have closed: another gateway has its turn, or their logs are waited for
+	Working  int    `json:"working"`  // are reported by this gateway now
+	Reported int    `json:"reported"` // were reported by it, and their audit is not over
+	Opened   int    `json:"opened"`   // of them, what was drawn of its own was opened
+	Error    string `json:"error,omitempty"`
+}
+
 // Errors of [AskReceipt], within ErrDaemon.
 var (
 	errNoReceipt = errors.New("this gateway reported no such passport")

@@ -40,10 +40,7 @@ func (c *reporter) report(ctx context.Context, e folder.Epoch) error {
 	}
 	if row.size > 0 && row.log == log.Origin.String() { // it may have been reported with that
 		size = row.size
-	} else if err := c.db.inTx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec("UPDATE epoch SET size = ?, root = ? WHERE id = ?", log.Size, log.Root[:], e.ID[:])
-		return err
-	}); err != nil {
+	} else if err := c.setEpoch(ctx, e.ID, "size = ?, root = ?", log.Size, log.Root[:]); err != nil {
 		return err
 	} else {
 		row.root = log.Root
@@ -65,11 +62,16 @@ func (c *reporter) report(ctx context.Context, e folder.Epoch) error {
 }
 
 // attend sees to it that all Attendances stand in one of this gateway's door logs,
-// in the order of their tags, and returns that log. What stands there is found, so
-// that none is written twice; in a new incarnation all are written again, as a
-// report names one log.
+// in an order that nobody else can tell, and returns that log: by their tags, whoever
+// has the door log and the report could lay one beside the other and read off whose
+// each tag is. What stands there is found, so that none is written twice; in a new
+// incarnation all are written again, as a report names one log.
 func (c *reporter) attend(ctx context.Context, e folder.Epoch) (store.Info, error) {
 	row, _, err := c.db.epoch(e.ID)
+	if err != nil {
+		return store.Info{}, err
+	}
+	keys, err := c.gateways()
 	if err != nil {
 		return store.Info{}, err
 	}
@@ -95,13 +97,13 @@ func (c *reporter) attend(ctx context.Context, e folder.Epoch) (store.Info, erro
 			from, err = begin(c.Folder.Store(), log, time.Unix(e.Opened.Closes, 0))
 		}
 		if err == nil {
-			err = c.findAttendances(ctx, e, log, from)
+			err = c.findAttendances(ctx, e, keys, log, from)
 			from = log.Size
 		}
 		if err != nil {
 			return log, err
 		}
-		missing, err := c.db.presences(e.ID, "attended < 0 ORDER BY tag LIMIT ?", attendances)
+		missing, err := c.db.presences(e.ID, "attended < 0 ORDER BY pick LIMIT ?", attendances)
 		if err != nil || len(missing) == 0 {
 			return log, err
 		}
@@ -109,7 +111,7 @@ func (c *reporter) attend(ctx context.Context, e folder.Epoch) (store.Info, erro
 			row.log, from = "", -1
 			continue
 		}
-		if err := c.write(ctx, e, missing); err != nil {
+		if err := c.write(ctx, e, keys, missing); err != nil {
 			return log, err
 		}
 		if err := c.rest(ctx); err != nil {
@@ -144,7 +146,7 @@ func (c *reporter) drain(ctx context.Context) error {
 
 // findAttendances notes which Attendances stand in a log already. One that is not
 // what would be written now does not count: it is older than this gateway's file.
-func (c *reporter) findAttendances(ctx context.Context, e folder.Epoch, log store.Info, from int64) error {
+func (c *reporter) findAttendances(ctx context.Context, e folder.Epoch, keys map[ledger.KeyID][32]byte, log store.Info, from int64) error {
 	for ; from < log.Size; from += piece {
 		type place struct {
 			who   uint64
@@ -161,7 +163,7 @@ func (c *reporter) findAttendances(ctx context.Context, e folder.Epoch, log stor
 			if err != nil || len(of) == 0 {
 				return err
 			}
-			want, err := c.attendance(e, of[0])
+			want, err := c.attendance(e, keys, of[0])
 			if err != nil || want == nil {
 				return err
 			}
@@ -191,13 +193,13 @@ func (c *reporter) findAttendances(ctx context.Context, e folder.Epoch, log stor
 }
 
 // attendance is a presence as it may be shown; nil if it cannot be any more: the
-// decision's body has been let go of, or its gateway was removed from the node.
-func (c *reporter) attendance(e folder.Epoch, p presence) (*ledger.Attendance, error) {
+// decision's body has been let go of.
+func (c *reporter) attendance(e folder.Epoch, keys map[ledger.KeyID][32]byte, p presence) (*ledger.Attendance, error) {
 	d, _, err := c.decision(p)
 	if err != nil || d == nil {
 		return nil, err
 	}
-	gateway, ok := c.gateways()[p.log.Author]
+	gateway, ok := keys[p.log.Author]
 	if !ok {
 		return nil, nil
 	}
@@ -207,10 +209,10 @@ func (c *reporter) attendance(e folder.Epoch, p presence) (*ledger.Attendance, e
 }
 
 // write records some Attendances, and returns once they are durable.
-func (c *reporter) write(ctx context.Context, e folder.Epoch, some []presence) error {
+func (c *reporter) write(ctx context.Context, e folder.Epoch, keys map[ledger.KeyID][32]byte, some []presence) error {
 	var last func(context.Context) error
 	for n, p := range some {
-		a, err := c.attendance(e, p)
+		a, err := c.attendance(e, keys, p)
 		if err != nil {
 			return err
 		}
@@ -298,13 +300,11 @@ func (c *reporter) append(ctx context.Context, e folder.Epoch, l *census.List, b
 		if err := ctx.Err(); err != nil {
 			return origin, 0, err
 		}
-		first, err := a.Append(drafts...)
+		first, err := c.say(ctx, drafts...)
 		if err != nil {
-			c.author = nil
 			return origin, 0, err
 		}
 		if whole {
-			c.Appended()
 			return a.Head().Origin, first + int64(len(drafts)) - 1, nil
 		}
 	}
@@ -320,6 +320,20 @@ func (c *reporter) reporting(ctx context.Context) (*store.Author, error) {
 		c.author = a
 	}
 	return c.author, nil
+}
+
+// say appends to the report ledger, and returns where that begins.
+func (c *reporter) say(ctx context.Context, drafts ...store.Draft) (first int64, err error) {
+	a, err := c.reporting(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if first, err = a.Append(drafts...); err != nil {
+		c.author = nil // what it signed is asked for when it is opened again
+		return 0, err
+	}
+	c.Appended()
+	return first, nil
 }
 
 // written finds a report that was written, or how many of its parts stand at the

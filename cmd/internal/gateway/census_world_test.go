@@ -161,6 +161,9 @@ func newIsletAt(t testing.TB, people int, more string, now time.Time) *islet {
 		k.open()
 	}
 	slices.SortFunc(i.gws, func(a, b *keeper) int { x, y := a.id(), b.id(); return bytes.Compare(x[:], y[:]) })
+	for n, k := range i.gws {
+		k.status = there(i.gws[1-n])
+	}
 	i.hubStore = yes(store.Open(filepath.Join(t.TempDir(), "hub.db")))
 	t.Cleanup(func() { i.hubStore.Close() })
 	i.hubLog = yes(i.hubStore.OpenAuthor(store.AuthorConfig{Key: i.hub, Community: i.community, Kind: ledger.CensusLog, Charter: i.community, Guard: store.Guard{Dir: t.TempDir(), Boot: "1"}, Now: i.clock, Rand: rand.Reader}))
@@ -201,6 +204,13 @@ func (i *islet) admit(number uint64) *guest {
 
 // open begins an epoch that has closed a quarter of an hour ago.
 func (i *islet) open(sample uint32) *ledger.EpochOpened {
+	i.write(ledger.CommunityLog, i.sign(sample))
+	i.carry()
+	return i.opened
+}
+
+// sign is that epoch, before anybody hears of it.
+func (i *islet) sign(sample uint32) *ledger.EpochOpened {
 	i.opened = &ledger.EpochOpened{
 		Number: 1, Opens: i.now.Add(-3 * time.Hour).Unix(), Closes: i.now.Add(-15 * time.Minute).Unix(), Audit: i.now.Add(24 * time.Hour).Unix(),
 		Key: i.key.Public(), Evaluator: public(i.evaluator), Beacon: "a block", Sample: sample, Quota: i.quota,
@@ -210,8 +220,6 @@ func (i *islet) open(sample uint32) *ledger.EpochOpened {
 	}
 	slices.SortFunc(i.opened.Auditors, func(a, b ledger.Auditor) int { return bytes.Compare(a.Sealing[:], b.Sealing[:]) })
 	copy(i.opened.Offer[:], ed25519.Sign(i.evaluator, i.opened.OfferText(i.community)))
-	i.write(ledger.CommunityLog, i.opened)
-	i.carry()
 	return i.opened
 }
 
@@ -341,6 +349,15 @@ func (k *keeper) entry(g *guest, at time.Time) []ledger.Body {
 		&ledger.Passage{Seq: k.seq, Door: k.door, Entered: true},
 		&ledger.Line{Door: k.door, Input: "contact", State: "normal"},
 	}
+}
+
+// show lets somebody in by a code.
+func (k *keeper) show(g *guest, at time.Time, mode string, to passport.Target) {
+	b := k.entry(g, at)
+	w := passport.WindowStatement{Community: passport.CommunityID(k.i.community), Passport: passport.ID(g.passport), Target: to, Start: uint32(at.Unix()), Length: 15, Nonce: [16]byte{byte(k.seq)}}
+	d := b[0].(*ledger.Decision)
+	d.Mode, d.Presentation = mode, yes(yes(passport.SignWindow(g.key, w)).MarshalBinary())
+	k.record(at, b...)
 }
 
 // killed is a context that ends at its nth look, as a process may.

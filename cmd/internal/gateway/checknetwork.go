@@ -2,13 +2,12 @@ package gateway
 
 import (
 	"crypto/ed25519"
-	"crypto/x509"
 	"errors"
 	"net"
-	"slices"
 	"time"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/cmd/internal/linking"
 	"tombolo/cmd/internal/wiring"
 )
 
@@ -42,44 +41,30 @@ func (f *findings) network(w *wiring.Wiring, now time.Time) {
 
 // outside looks at the files of a link to an outside broker.
 func (f *findings) outside(w *wiring.Wiring, l *wiring.Link, part string, now time.Time) {
-	authority, err := readCertificates(l.CA)
-	if err != nil {
-		f.add(Fault, part, "the authority of %s is not known: %v", l.Broker, err)
-		return
-	}
-	own, err := readCertificates(l.Cert)
-	if err != nil {
-		f.add(Fault, part, "%s will not let this gateway in: %v; have a steward issue it", l.Broker, err)
-		return
-	}
-	roots := x509.NewCertPool()
-	for _, c := range authority {
-		roots.AddCert(c)
-	}
-	_, err = own[0].Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	switch left := own[0].NotAfter.Sub(now); {
-	case !ofThisGateway(w, own[0]):
-		f.add(Fault, part, "%s is for another key than this gateway's: ask for one for its own", l.Cert)
+	until, err := linking.CheckOutside(l, "this gateway", ownTLS(w), now)
+	switch {
 	case err != nil:
-		f.add(Fault, part, "%s is none that the authority stands by now: %v", l.Cert, err)
-	case left < expiring:
-		f.add(Note, part, "%s ends on %s: have a steward issue another", l.Cert, own[0].NotAfter.UTC().Format(time.DateOnly))
+		f.add(Fault, part, "%v", err)
+	case until.Sub(now) < expiring:
+		f.add(Note, part, "%s ends on %s: have a steward issue another", l.Cert, until.UTC().Format(time.DateOnly))
 	default:
-		f.add(OK, part, "leads to %s, with a certificate that is good until %s", l.Broker, own[0].NotAfter.UTC().Format(time.DateOnly))
+		f.add(OK, part, "leads to %s, with a certificate that is good until %s", l.Broker, until.UTC().Format(time.DateOnly))
 	}
 }
 
-// ofThisGateway tells whether a certificate is for the folder's key; where that
-// cannot be read the enrolment says so.
-func ofThisGateway(w *wiring.Wiring, c *x509.Certificate) bool {
+// ownTLS is the folder's key for brokers; where that cannot be read the enrolment says
+// so.
+func ownTLS(w *wiring.Wiring) ed25519.PublicKey {
 	f, err := folder.Open(w.Data, false)
 	if err != nil {
-		return true
+		return nil
 	}
 	defer f.Close()
 	key, err := f.Public(folder.TLSKey)
-	pub, ok := c.PublicKey.(ed25519.PublicKey)
-	return err != nil || ok && slices.Equal(pub, key[:])
+	if err != nil {
+		return nil
+	}
+	return key[:]
 }
 
 // listener tells whether something can listen at an address. While a daemon runs

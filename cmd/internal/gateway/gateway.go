@@ -19,7 +19,7 @@
 // door logs are told to the controller (siblings.go). All of that is beside the
 // doors: a link, a broker or a disk that fails is a recorded fault, and decisions
 // go on. Who may connect to the gateway's own broker follows from the ledgers
-// (identities.go). [AskStatus] shows a daemon's part in it.
+// (package linking). [AskStatus] shows a daemon's part in it.
 //
 // # The census
 //
@@ -49,9 +49,10 @@
 //	tombolo_link_up{link}                     tombolo_link_bytes_total{link,direction}
 //	tombolo_link_messages_total{link,direction,type}
 //	tombolo_broker_clients                    tombolo_broker_refused_total
-//	tombolo_broker_violations_total           process_… (the process's own)
+//	tombolo_broker_violations_total           tombolo_census_epochs{state}
+//	tombolo_census_failing                    process_… (the process's own)
 //
-// No label ever holds what a person brings: a passport, a key, a name. But how a
+// The census counts epochs here, and no people. No label ever holds what a person brings: a passport, a key, a name. But how a
 // door's figures move tells whoever reads them when somebody comes or goes, at a
 // home's door who is in: have the collector on this machine, or fence it in.
 package gateway
@@ -135,9 +136,11 @@ type Gateway struct {
 	osdp     *osdpKeys
 	damaged  error // osdp's file
 	census   atomic.Pointer[reporter]
-	opening  func(Opening) // of the Config, while Open works
-	close    func() error
-	unlock   func() error // lets another daemon run on the folder
+	// censusError is how the last look at the census went; nil before the first.
+	censusError atomic.Pointer[error]
+	opening     func(Opening) // of the Config, while Open works
+	close       func() error
+	unlock      func() error // lets another daemon run on the folder
 
 	running   context.Context // Run's; before it, one that has not ended
 	metricsAt atomic.Value    // string: where the figures are served

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"tombolo/cmd/internal/folder"
-	"tombolo/cmd/internal/gateway"
+	"tombolo/cmd/internal/linking"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/sync/enroll"
 	"tombolo/sync/ledger"
@@ -73,7 +73,7 @@ func TestLinksTrust(t *testing.T) {
 	own := must(enroll.SelfSigned(newKey(), "desk"))
 	config := func(more string) *tls.Config {
 		links := must(wiring.ParseLinks("links.toml", []byte("[links.a]\nbroker = \"tls://gw1.casa.lan\"\n"+more)))
-		all := must(gateway.Linking{Folder: h.steward, Own: func() (tls.Certificate, error) { return own, nil }}.Configs(links, ""))
+		all := must(linking.Participant{Folder: h.steward, Own: func() (tls.Certificate, error) { return own, nil }}.Configs(links, ""))
 		return all[0].TLS
 	}
 	fingerprint := func(key []byte) string { return fmt.Sprintf("server = %q\n", ledger.KeyIDOf(key).String()) }
@@ -90,13 +90,13 @@ func TestLinksTrust(t *testing.T) {
 		{"another than is named", fingerprint(stranger.Public().(ed25519.PublicKey)), enrolled, false},
 	} {
 		client, server := shake(t, config(c.more), must(enroll.SelfSigned(c.server, "gw1")), nil)
-		if (client == nil) != c.ok || !c.ok && !errors.Is(client, gateway.ErrServer) || c.ok && server != nil {
+		if (client == nil) != c.ok || !c.ok && !errors.Is(client, linking.ErrServer) || c.ok && server != nil {
 			t.Errorf("%s: %v, %v", c.name, client, server)
 		}
 	}
 	held := config("")
 	h.write(ledger.NodeLog, &ledger.GatewayRemoved{Gateway: "gw1", Signing: keys.Signing, Why: "stolen"})
-	if client, _ := shake(t, held, must(enroll.SelfSigned(enrolled, "gw1")), nil); !errors.Is(client, gateway.ErrServer) {
+	if client, _ := shake(t, held, must(enroll.SelfSigned(enrolled, "gw1")), nil); !errors.Is(client, linking.ErrServer) {
 		t.Errorf("removed since: %v", client)
 	}
 	other := must(enroll.SelfSigned(enrolled, "gw1"))
@@ -129,8 +129,8 @@ func TestLinksOutside(t *testing.T) {
 	}
 	links := must(wiring.ParseLinks(filepath.Join(dir, "links.toml"), []byte("[links.a]\nbroker = \"tls://hub.lan\"\nca = \"ca.pem\"\ncert = \"own.pem\"\n")))
 	now := time.Now()
-	linking := gateway.Linking{Folder: h.steward, Key: key, Now: func() time.Time { return now }}
-	all := must(linking.Configs(links, ""))
+	own := linking.Participant{Folder: h.steward, Key: key, Now: func() time.Time { return now }}
+	all := must(own.Configs(links, ""))
 	if len(all) != 1 || len(all[0].Scopes) != 1 || all[0].Scopes[0] != replica.All {
 		t.Fatalf("%+v", all)
 	}
@@ -169,7 +169,7 @@ func TestLinksOutside(t *testing.T) {
 		t.Errorf("another's certificate: %v", c)
 	}
 	write("own.pem")
-	if c, _ := shake(t, config, server, let); !errors.Is(c, gateway.ErrPEM) {
+	if c, _ := shake(t, config, server, let); !errors.Is(c, linking.ErrPEM) {
 		t.Errorf("an empty file: %v", c)
 	}
 }

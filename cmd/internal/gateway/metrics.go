@@ -35,6 +35,7 @@ type collector struct {
 	age, policy, trial, clock, build                                             *prometheus.Desc
 	held, behind, forks, peers, invalid                                          *prometheus.Desc
 	link, bytes, messages, clients, refused, violations                          *prometheus.Desc
+	census, censusFails                                                          *prometheus.Desc
 }
 
 func newCollector(g *Gateway, node, software string) *collector {
@@ -44,32 +45,34 @@ func newCollector(g *Gateway, node, software string) *collector {
 	}
 	return &collector{
 		g: g, built: software,
-		decisions:  desc("decisions_total", "Decisions at a door since the start.", "door", "granted"),
-		passages:   desc("passages_total", "People who went through a door after a grant, since the start.", "door"),
-		twice:      desc("codes_reused_total", "Codes that opened a door and then, or before, one of another gateway, as they can while the two do not hear each other, since the start.", "door"),
-		alarms:     desc("door_alarms_total", "Times that a door was held or forced open, since the start.", "door", "alarm"),
-		open:       desc("door_open", "1 while a door's contact says that it stands open.", "door"),
-		down:       desc("door_locked_down", "1 while a lockdown holds at a door.", "door"),
-		faults:     desc("fault", "1 while a part of the gateway does not work.", "part"),
-		lost:       desc("records_lost_total", "Records that found no room in the journal since the start."),
-		queue:      desc("journal_queue", "Records that are not durable yet."),
-		durable:    desc("journal_entries", "Entries of the door log that are durable."),
-		age:        desc("roster_age_seconds", "Time since the issuers were last heard, with all of their entries projected; none while they never were, or the clock is not believed."),
-		policy:     desc("policy_version", "Version of the policy in force, 0 for none."),
-		trial:      desc("policy_on_trial", "1 while the policy in force is tried."),
-		clock:      desc("clock_known", "1 while the clock is believed."),
-		build:      desc("build_info", "Always 1; the label says what runs.", "version"),
-		held:       desc("sync_entries", "Entries of all ledgers of a kind that are durable here.", "kind"),
-		behind:     desc("sync_behind_entries", "Entries of a kind of ledger that others announced and that are not durable here.", "kind"),
-		forks:      desc("sync_forks", "Ledgers whose author signed two histories."),
-		peers:      desc("peer_reachable", "1 while another gateway of the node can be reached over the node's own link.", "sibling"),
-		invalid:    desc("sync_invalid_total", "Messages from others that did not verify, since the start."),
-		link:       desc("link_up", "1 while a link is connected.", "link"),
-		bytes:      desc("link_bytes_total", "Bytes on a link's connections, with what TLS adds, since the start.", "link", "direction"),
-		messages:   desc("link_messages_total", "Messages over a link since the start.", "link", "direction", "type"),
-		clients:    desc("broker_clients", "Clients that are connected to the broker of this gateway."),
-		refused:    desc("broker_refused_total", "Connections that the broker did not let in, since the start."),
-		violations: desc("broker_violations_total", "Publishes and subscribes that the broker refused, since the start."),
+		decisions:   desc("decisions_total", "Decisions at a door since the start.", "door", "granted"),
+		passages:    desc("passages_total", "People who went through a door after a grant, since the start.", "door"),
+		twice:       desc("codes_reused_total", "Codes that opened a door and then, or before, one of another gateway, as they can while the two do not hear each other, since the start.", "door"),
+		alarms:      desc("door_alarms_total", "Times that a door was held or forced open, since the start.", "door", "alarm"),
+		open:        desc("door_open", "1 while a door's contact says that it stands open.", "door"),
+		down:        desc("door_locked_down", "1 while a lockdown holds at a door.", "door"),
+		faults:      desc("fault", "1 while a part of the gateway does not work.", "part"),
+		lost:        desc("records_lost_total", "Records that found no room in the journal since the start."),
+		queue:       desc("journal_queue", "Records that are not durable yet."),
+		durable:     desc("journal_entries", "Entries of the door log that are durable."),
+		age:         desc("roster_age_seconds", "Time since the issuers were last heard, with all of their entries projected; none while they never were, or the clock is not believed."),
+		policy:      desc("policy_version", "Version of the policy in force, 0 for none."),
+		trial:       desc("policy_on_trial", "1 while the policy in force is tried."),
+		clock:       desc("clock_known", "1 while the clock is believed."),
+		build:       desc("build_info", "Always 1; the label says what runs.", "version"),
+		held:        desc("sync_entries", "Entries of all ledgers of a kind that are durable here.", "kind"),
+		behind:      desc("sync_behind_entries", "Entries of a kind of ledger that others announced and that are not durable here.", "kind"),
+		forks:       desc("sync_forks", "Ledgers whose author signed two histories."),
+		peers:       desc("peer_reachable", "1 while another gateway of the node can be reached over the node's own link.", "sibling"),
+		invalid:     desc("sync_invalid_total", "Messages from others that did not verify, since the start."),
+		link:        desc("link_up", "1 while a link is connected.", "link"),
+		bytes:       desc("link_bytes_total", "Bytes on a link's connections, with what TLS adds, since the start.", "link", "direction"),
+		messages:    desc("link_messages_total", "Messages over a link since the start.", "link", "direction", "type"),
+		clients:     desc("broker_clients", "Clients that are connected to the broker of this gateway."),
+		refused:     desc("broker_refused_total", "Connections that the broker did not let in, since the start."),
+		census:      desc("census_epochs", "Epochs that have closed and whose audit is not over, by what this gateway does: it waits, as another's turn is first or logs are on their way; it is reporting for the node; it has reported; it has opened what was drawn, too.", "state"),
+		censusFails: desc("census_failing", "1 while the census is not taken: `tombolo status` says why."),
+		violations:  desc("broker_violations_total", "Publishes and subscribes that the broker refused, since the start."),
 	}
 }
 
@@ -105,6 +108,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	flag(c.trial, v.Trial != nil)
 	if node := g.net.peer.Load(); node != nil {
 		c.exchanged(node.Status(), v.Siblings, count, gauge, flag)
+	}
+	if f := g.censusFigures(); f != nil {
+		gauge(c.census, float64(f.Waiting), "waiting")
+		gauge(c.census, float64(f.Working), "reporting")
+		gauge(c.census, float64(f.Reported-f.Opened), "reported")
+		gauge(c.census, float64(f.Opened), "opened")
+		flag(c.censusFails, f.Error != "")
 	}
 	if b := g.net.running(); b != nil {
 		s := b.Stats()

@@ -11,14 +11,15 @@ import (
 	"time"
 
 	"tombolo/cmd/internal/folder"
+	"tombolo/cmd/internal/linking"
 	"tombolo/sync/broker"
 	"tombolo/sync/enroll"
+	"tombolo/sync/ledger"
 	"tombolo/sync/peer"
+	"tombolo/sync/replica"
 )
 
 const (
-	// BrokerFolder is the broker's own folder in the gateway's.
-	BrokerFolder = "broker"
 	// brokerRetry is how long after the broker could not be opened it is tried
 	// again.
 	brokerRetry = 10 * time.Second
@@ -38,7 +39,7 @@ type network struct {
 	known chan struct{} // closed once peer is set, or it is known that there is none
 	tried sync.Once     // closes it
 
-	identify atomic.Pointer[identities]
+	identify atomic.Pointer[linking.Identities]
 	brokers  sync.Mutex
 	broker   *broker.Broker // under brokers; nil while none runs
 
@@ -72,7 +73,7 @@ func (n *network) run(ctx context.Context) error {
 	if w := n.g.cfg.Wiring.Broker; w != nil {
 		here = w.Listen
 		if addr, err := n.openBroker(); err == nil {
-			here = dialled(addr)
+			here = linking.Dialled(addr)
 		} else {
 			if host, port, err := net.SplitHostPort(here); err == nil && host == "" {
 				here = net.JoinHostPort("127.0.0.1", port)
@@ -114,7 +115,7 @@ func (n *network) participant(here string) (*peer.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	links, err := Linking{
+	links, err := linking.Participant{
 		Folder: g.folder, Self: g.self, Key: key, Name: g.Name, Software: g.cfg.Software, Log: g.cfg.Log,
 		Own: func() (tls.Certificate, error) { return n.own, nil }, Now: n.time,
 	}.Configs(g.cfg.Wiring.Links, here)
@@ -176,11 +177,11 @@ func (n *network) openBroker() (net.Addr, error) {
 		return nil, err
 	}
 	cfg := broker.Config{
-		Dir: filepath.Join(n.g.folder.Dir(), BrokerFolder), Spare: n.g.cfg.Spare,
+		Dir: filepath.Join(n.g.folder.Dir(), linking.BrokerFolder), Spare: n.g.cfg.Spare,
 		Listen: w.Broker.Listen, Plain: w.Broker.Plain, Community: community.String(), Log: n.g.cfg.Log,
 		Certificate:   func() (*tls.Certificate, error) { return &n.own, nil },
-		Identify:      func(cs tls.ConnectionState) (broker.Identity, error) { return n.identify.Load().of(cs, n.time()) },
-		PlainIdentity: func(name string) (broker.Identity, error) { return n.identify.Load().called(name) },
+		Identify:      func(cs tls.ConnectionState) (broker.Identity, error) { return n.identify.Load().Of(cs, n.time()) },
+		PlainIdentity: func(name string) (broker.Identity, error) { return n.identify.Load().Called(name) },
 	}
 	b, err := broker.Open(cfg)
 	if err != nil {
@@ -243,8 +244,12 @@ func (n *network) refresh() {
 			return
 		}
 	}
-	now := newIdentities(rights, n.g.roster.View().Gateways)
-	if old := n.identify.Swap(now); old != nil && old.equal(now) {
+	members := map[[32]byte]replica.Peer{}
+	for _, g := range n.g.roster.View().Gateways {
+		members[g.Keys.TLS] = ledger.KeyIDOf(g.Keys.Signing[:])
+	}
+	now := linking.ForNode(rights, members)
+	if old := n.identify.Swap(now); old != nil && old.Equal(now) {
 		return
 	}
 	n.brokers.Lock()

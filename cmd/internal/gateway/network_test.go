@@ -26,6 +26,7 @@ import (
 
 	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/gateway"
+	"tombolo/cmd/internal/linking"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/hw/sim"
 	"tombolo/passport"
@@ -192,7 +193,7 @@ func (e *estate) take() {
 	self := ledger.KeyIDOf(author.Public().(ed25519.PublicKey))
 	cfg := peer.Config{
 		Store: e.desk.Store(), Self: self, Also: []ledger.KeyID{keyID(must(e.desk.Public(folder.IssuerKey)))}, Rights: e.desk.Rights, Observer: true, Log: log,
-		Links: must(gateway.Linking{
+		Links: must(linking.Participant{
 			Folder: e.desk, Self: self, Key: must(e.desk.EnsureKey(folder.TLSKey)), Name: "desk", Software: "test", Log: log,
 			Own: func() (tls.Certificate, error) { return enroll.DeskCertificate(author, time.Now()) },
 		}.Configs(links, "")),
@@ -395,6 +396,7 @@ func TestMetrics(t *testing.T) {
 		`tombolo_door_open{door="d2",gateway="gw2",node="casa"} 0`,
 		`tombolo_records_lost_total{gateway="gw2",node="casa"} 0`,
 		`tombolo_journal_queue{gateway="gw2",node="casa"} 0`,
+		`tombolo_census_epochs{gateway="gw2",node="casa",state="waiting"} 0`, `tombolo_census_failing{gateway="gw2",node="casa"} 0`,
 		"tombolo_roster_age_seconds{", "tombolo_link_bytes_total{", "tombolo_build_info{", "process_resident_memory_bytes ",
 	} {
 		if !strings.Contains(text, want) {
@@ -411,7 +413,7 @@ func TestMetrics(t *testing.T) {
 		t.Error(err)
 	}
 	// Labels are of a short list, and no value of one is a person's, or a key's.
-	known := []string{"node", "gateway", "door", "granted", "alarm", "part", "version", "kind", "sibling", "link", "direction", "type"}
+	known := []string{"node", "gateway", "door", "granted", "alarm", "part", "version", "kind", "sibling", "link", "direction", "type", "state"}
 	resident := []string{`"7"`, fmt.Sprintf("%x", e.phone.Key().ID()), crypto.PubkeyToAddress(e.wallet.PublicKey).Hex(), e.gws[0].StatusNow().Self}
 	labels := regexp.MustCompile(`(\w+)="([^"]*)"`)
 	for line := range strings.Lines(text) {

@@ -30,6 +30,8 @@ type Status struct {
 	Missing   []string `json:"missing"`  // the node's other gateways of which not all is known, as they cannot be reached or are behind
 	Problems  []string `json:"problems"` // what a steward has to know of the roster and the wiring
 	Broker    *Broker  `json:"broker,omitempty"`
+
+	Census *CensusFigures `json:"census,omitempty"`
 }
 
 // Broker is the broker that a gateway runs.
@@ -79,6 +81,7 @@ func (g *Gateway) status() *Status {
 			s.Problems = append(s.Problems, p.Part+": "+p.What)
 		}
 	}
+	s.Census = g.censusFigures()
 	if b := g.net.running(); b != nil {
 		s.Broker = &Broker{Listen: b.Addr().String(), Clients: b.Clients()}
 	}

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"tombolo/cmd/internal/folder"
-	"tombolo/cmd/internal/gateway"
+	"tombolo/cmd/internal/linking"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/sync/enroll"
 	"tombolo/sync/ledger"
@@ -37,7 +37,7 @@ func (u *unit) held(o ledger.Origin) store.Info {
 func (e *estate) thief(f *folder.Folder, self replica.Peer, own bool, cert func() (tls.Certificate, error)) *link.Link {
 	e.t.Helper()
 	text := fmt.Sprintf("[links.casa]\nbroker = \"tls://%s\"\nown = %v\n", e.listen, own)
-	cfg := must(gateway.Linking{Folder: f, Self: self, Key: must(f.EnsureKey(folder.TLSKey)), Name: "thief", Software: "test", Own: cert}.
+	cfg := must(linking.Participant{Folder: f, Self: self, Key: must(f.EnsureKey(folder.TLSKey)), Name: "thief", Software: "test", Own: cert}.
 		Configs(must(wiring.ParseLinks("links.toml", []byte(text))), ""))[0]
 	cfg.Self = self
 	events := make(chan link.Event, 100)

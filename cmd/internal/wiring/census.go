@@ -12,7 +12,8 @@ type Census struct {
 	// Grace is how long after an epoch's close the node's logs are waited for.
 	Grace time.Duration
 	// Patience is how long the node's next gateway waits before it reports in place
-	// of one that does not.
+	// of one that does not. For half of it one whose turn it is waits for the logs of
+	// those out of reach.
 	Patience time.Duration
 }
 

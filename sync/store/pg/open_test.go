@@ -164,3 +164,24 @@ func TestQueuedStatementFails(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong with a URL is told without its password, wherever that stands.
+func TestOpenTellsNoPassword(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{
+		"postgres://u:geheim@h/db?sslmode=bogus":             "sslmode is invalid",
+		"postgres://u@h/db?password=geheim&sslmode=bogus":    "sslmode is invalid",
+		"postgres://u:geheim geheim@h/db":                    "invalid",
+		"postgres://u:geheim@h/%zz":                          "",
+		"postgres://u@h:99999/db?password=geheim":            "value out of range",
+		"postgres://u@h/db?password=geheim&pool_max_conns=x": "pool_max_conns",
+		"host=h password=geheim sslmode=bogus":               "sslmode is invalid",
+		"password=geheim '":                                  "",
+		"postgres://u:geheim@127.0.0.1:1/db?password=geheim": "postgres://u@127.0.0.1:1/db",
+	} {
+		_, err := Open(t.Context(), url)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}

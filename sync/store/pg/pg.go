@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -34,10 +35,10 @@ const (
 // connections there may be at a time, 8 if it is not given, and what package pgx
 // takes. It returns store.ErrNewer for tables of a later version. ctx bounds this
 // call alone.
-func Open(ctx context.Context, url string) (*store.Store, error) {
-	cfg, err := pgx.ParseConfig(url)
+func Open(ctx context.Context, at string) (*store.Store, error) {
+	cfg, err := pgx.ParseConfig(at)
 	if err != nil {
-		return nil, fmt.Errorf("the database's URL: %w", err)
+		return nil, &urlError{err}
 	}
 	conns, err := prepare(cfg)
 	if err != nil {
@@ -56,6 +57,24 @@ func Open(ctx context.Context, url string) (*store.Store, error) {
 		Mark:    "INSERT INTO guard VALUES (?, " + era("pg_current_xact_id()::xid") + ")",
 		Marked:  "SELECT EXISTS (SELECT 1 FROM guard WHERE origin = ? AND era = " + era("guard.xmin") + ")",
 	}), nil
+}
+
+// urlError tells what is wrong with a URL, and nothing of the URL: package pgx leaves
+// out a password before the host, and not one among the parameters.
+type urlError struct{ error }
+
+func (e *urlError) Unwrap() error { return e.error }
+
+// Error implements error.
+func (e *urlError) Error() string {
+	cause := errors.Unwrap(e.error)
+	if u, ok := errors.AsType[*url.Error](cause); ok {
+		cause = u.Err
+	}
+	if cause == nil {
+		cause = errors.New("it cannot be read")
+	}
+	return fmt.Sprintf("the database's URL: %v", cause)
 }
 
 // era is when the server was started, which database it is, and the transaction

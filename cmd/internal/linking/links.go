@@ -1,4 +1,4 @@
-package gateway
+package linking
 
 import (
 	"crypto/ed25519"
@@ -25,14 +25,18 @@ import (
 // maxPEM bounds a file of certificates, in bytes.
 const maxPEM = 64 << 10
 
+// BrokerFolder is a broker's own folder in that of the program which runs it.
+const BrokerFolder = "broker"
+
 // Errors of what a link needs.
 var (
 	ErrServer = errors.New("the broker's key is not the one that counts")
 	ErrPEM    = errors.New("no certificates in PEM")
 )
 
-// Linking is whose links [Linking.Configs] makes: a gateway's, or a desk's.
-type Linking struct {
+// Participant is whose links [Participant.Configs] makes: a gateway's, a desk's, the
+// hub's or the evaluator's.
+type Participant struct {
 	Folder *folder.Folder
 	Self   replica.Peer
 	// Own gives what this participant shows of itself where brokers go by keys:
@@ -49,7 +53,7 @@ type Linking struct {
 
 // Configs makes the configurations of links, in the order of their names. here is
 // where the broker of this process listens, for a link to it.
-func (l Linking) Configs(all map[string]*wiring.Link, here string) ([]link.Config, error) {
+func (l Participant) Configs(all map[string]*wiring.Link, here string) ([]link.Config, error) {
 	community, err := l.Folder.CommunityID()
 	if err != nil {
 		return nil, err
@@ -89,7 +93,7 @@ func (l Linking) Configs(all map[string]*wiring.Link, here string) ([]link.Confi
 
 // pinned is a client's side where keys count: a gateway's own, or the hub's, which
 // stands behind a desk's certificate.
-func (l Linking) pinned(w *wiring.Link) *tls.Config {
+func (l Participant) pinned(w *wiring.Link) *tls.Config {
 	c := enroll.ClientConfig(tls.Certificate{}, func(key [32]byte) error { return l.trust(w, key) })
 	gateway := c.VerifyConnection
 	c.VerifyConnection = func(cs tls.ConnectionState) error {
@@ -112,7 +116,7 @@ func (l Linking) pinned(w *wiring.Link) *tls.Config {
 
 // trust says whether a server's key is the one that the link names, or else that
 // of an active gateway of the node.
-func (l Linking) trust(w *wiring.Link, key [32]byte) error {
+func (l Participant) trust(w *wiring.Link, key [32]byte) error {
 	if own, err := l.Folder.Public(folder.TLSKey); w.Broker == "" {
 		if err == nil && own != key {
 			err = ErrServer
@@ -141,7 +145,7 @@ func (l Linking) trust(w *wiring.Link, key [32]byte) error {
 }
 
 // trustHub says whether a server that speaks for an author is the community's hub.
-func (l Linking) trustHub(w *wiring.Link, author [32]byte) error {
+func (l Participant) trustHub(w *wiring.Link, author [32]byte) error {
 	hub, ok, err := l.Folder.HubAuthor()
 	switch {
 	case err != nil:
@@ -156,12 +160,12 @@ func (l Linking) trustHub(w *wiring.Link, author [32]byte) error {
 
 // outside is a client's side where an authority's word counts. The files are read
 // at each connection: they may be renewed while the gateway runs.
-func (l Linking) outside(w *wiring.Link, host string) *tls.Config {
+func (l Participant) outside(w *wiring.Link, host string) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, ServerName: host,
 		InsecureSkipVerify: true, // VerifyConnection does it, by the file as it is then
 		VerifyConnection: func(cs tls.ConnectionState) error {
-			all, err := readCertificates(w.CA)
+			all, err := Certificates(w.CA)
 			if err != nil {
 				return err
 			}
@@ -176,7 +180,7 @@ func (l Linking) outside(w *wiring.Link, host string) *tls.Config {
 			return err
 		},
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			all, err := readCertificates(w.Cert)
+			all, err := Certificates(w.Cert)
 			if err != nil {
 				return nil, err
 			}
@@ -194,7 +198,7 @@ func (l Linking) outside(w *wiring.Link, host string) *tls.Config {
 
 // at is the time that a certificate is held against: where the clock is not known
 // one at which it is valid. What counts are the ledgers' signatures.
-func (l Linking) at(c *x509.Certificate) time.Time {
+func (l Participant) at(c *x509.Certificate) time.Time {
 	now := time.Now()
 	if l.Now != nil {
 		now = l.Now()
@@ -207,7 +211,7 @@ func (l Linking) at(c *x509.Certificate) time.Time {
 
 // login is for a broker of this machine that hands out its password as a file,
 // see broker.PasswordFile.
-func (l Linking) login() (username, password string) {
+func (l Participant) login() (username, password string) {
 	text, err := folder.ReadFile(filepath.Join(l.Folder.Dir(), BrokerFolder, "password"), 1<<10)
 	if err != nil {
 		return l.Self.String(), "" // another's asks for none
@@ -215,7 +219,8 @@ func (l Linking) login() (username, password string) {
 	return l.Self.String(), strings.TrimSpace(string(text))
 }
 
-func readCertificates(path string) (all []*x509.Certificate, err error) {
+// Certificates reads a file of certificates in PEM, of which there is at least one.
+func Certificates(path string) (all []*x509.Certificate, err error) {
 	text, err := folder.ReadFile(path, maxPEM)
 	if err != nil {
 		return nil, err
@@ -240,8 +245,8 @@ func readCertificates(path string) (all []*x509.Certificate, err error) {
 	return all, nil
 }
 
-// dialled is how this machine reaches what listens at an address.
-func dialled(a net.Addr) string {
+// Dialled is how this machine reaches what listens at an address.
+func Dialled(a net.Addr) string {
 	host, port, err := net.SplitHostPort(a.String())
 	if err != nil {
 		return a.String()

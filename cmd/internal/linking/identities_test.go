@@ -1,4 +1,4 @@
-package main
+package linking
 
 import (
 	"crypto/ed25519"
@@ -15,8 +15,8 @@ import (
 	"tombolo/sync/replica"
 )
 
-// TestIdentities is who may come in, and as whom.
-func TestIdentities(t *testing.T) {
+// TestForHub is who may come in at the hub's broker, and as whom.
+func TestForHub(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_000, 0)
 	key := func(name string) ed25519.PrivateKey {
@@ -45,7 +45,7 @@ func TestIdentities(t *testing.T) {
 		id("evaluator"):   {Key: pub("evaluator")},
 		id("hub"):         {Key: pub("hub"), Kinds: []ledger.LogKind{ledger.CensusLog}},
 	}}
-	ids := newIdentities([32]byte(pub("hub")), r)
+	ids := ForHub([32]byte(pub("hub")), r)
 	for _, c := range []struct {
 		name string
 		cs   tls.ConnectionState
@@ -68,19 +68,19 @@ func TestIdentities(t *testing.T) {
 		{"a desk of yesterday", shown(enroll.DeskCertificate(key("issuer"), now.Add(-48*time.Hour))), broker.Identity{}},
 		{"nobody at all", tls.ConnectionState{}, broker.Identity{}},
 	} {
-		got, err := ids.of(c.cs, now)
+		got, err := ids.Of(c.cs, now)
 		if got.Peer != c.want.Peer || got.Observer != c.want.Observer || got.Server != c.want.Server || len(got.Nodes) > 0 {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
-		if (err == nil) != (c.want.Peer != "") || err != nil && !errors.Is(err, errStranger) && !errors.Is(err, enroll.ErrCertificate) {
+		if (err == nil) != (c.want.Peer != "") || err != nil && !errors.Is(err, ErrStranger) && !errors.Is(err, enroll.ErrCertificate) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if !ids.equal(newIdentities([32]byte(pub("hub")), r)) {
+	if !ids.Equal(ForHub([32]byte(pub("hub")), r)) {
 		t.Error("the same rights give other identities")
 	}
 	delete(r.Authors, id("gateway"))
-	if ids.equal(newIdentities([32]byte(pub("hub")), r)) {
+	if ids.Equal(ForHub([32]byte(pub("hub")), r)) {
 		t.Error("a gateway that is gone changes nothing")
 	}
 }

@@ -1,0 +1,88 @@
+package linking
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"tombolo/sync/broker"
+	"tombolo/sync/enroll"
+	"tombolo/sync/ledger"
+	"tombolo/sync/replica"
+)
+
+// TestForNode is who may come in at a gateway's broker, and as whom: of the community's
+// hub and evaluator the hub alone reads what is reported, and neither what is the node's.
+func TestForNode(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	key := func(name string) ed25519.PrivateKey {
+		seed := sha256.Sum256([]byte(name))
+		return ed25519.NewKeyFromSeed(seed[:])
+	}
+	pub := func(name string) ed25519.PublicKey { return key(name).Public().(ed25519.PublicKey) }
+	id := func(name string) ledger.KeyID { return ledger.KeyIDOf(pub(name)) }
+	shown := func(c tls.Certificate, err error) tls.ConnectionState {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tls.ConnectionState{PeerCertificates: []*x509.Certificate{c.Leaf}}
+	}
+	gateway := func(name string) tls.ConnectionState { return shown(enroll.SelfSigned(key(name), "gw")) }
+	desk := func(name string) tls.ConnectionState { return shown(enroll.DeskCertificate(key(name), now)) }
+
+	kinds := func(all ...ledger.LogKind) []ledger.LogKind { return all }
+	r := replica.Rights{Node: ledger.CharterID{7}, Authors: map[ledger.KeyID]replica.Author{
+		id("gateway"):       {Key: pub("gateway"), Kinds: kinds(ledger.DoorLog)},
+		id("far"):           {Key: pub("far"), TLS: pub("far tls")},
+		id("far gone"):      {Key: pub("far gone"), TLS: pub("far gone tls"), Removed: true},
+		id("issuer"):        {Key: pub("issuer"), Kinds: kinds(ledger.CommunityLog)},
+		id("steward"):       {Key: pub("steward"), Kinds: kinds(ledger.NodeLog, ledger.DirectoryLog)},
+		id("far steward"):   {Key: pub("far steward"), Kinds: kinds(ledger.DirectoryLog)},
+		id("evaluator"):     {Key: pub("evaluator")},
+		id("was evaluator"): {Key: pub("was evaluator"), Retired: true},
+		id("hub"):           {Key: pub("hub"), Kinds: kinds(ledger.CensusLog)},
+		id("was hub"):       {Key: pub("was hub"), Kinds: kinds(ledger.CensusLog), Retired: true},
+	}}
+	ids := ForNode(r, map[[32]byte]replica.Peer{[32]byte(pub("gateway tls")): id("gateway")})
+	node := []string{r.Node.String()}
+	for _, c := range []struct {
+		name string
+		cs   tls.ConnectionState
+		want broker.Identity // no Peer: nobody
+	}{
+		{"a gateway", gateway("gateway tls"), broker.Identity{Peer: id("gateway").String(), Nodes: node}},
+		{"another node's", gateway("far tls"), broker.Identity{Peer: id("far").String()}},
+		{"a steward", desk("steward"), broker.Identity{Peer: id("steward").String(), Nodes: node, Observer: true}},
+		{"an issuer", desk("issuer"), broker.Identity{Peer: id("issuer").String(), Observer: true}},
+		{"the hub", desk("hub"), broker.Identity{Peer: id("hub").String(), Observer: true, Server: true}},
+		{"the evaluator", desk("evaluator"), broker.Identity{Peer: id("evaluator").String()}},
+		{"another node's steward", desk("far steward"), broker.Identity{}},
+		{"a hub that was", desk("was hub"), broker.Identity{}},
+		{"an evaluator that was", desk("was evaluator"), broker.Identity{}},
+		{"a removed gateway", gateway("far gone tls"), broker.Identity{}},
+		{"a gateway as a desk", desk("gateway"), broker.Identity{}},
+		{"another node's gateway as a desk", desk("far"), broker.Identity{}},
+		{"the hub as a gateway", gateway("hub"), broker.Identity{}},
+		{"a stranger", desk("nobody"), broker.Identity{}},
+	} {
+		got, err := ids.Of(c.cs, now)
+		if got.Peer != c.want.Peer || got.Observer != c.want.Observer || got.Server != c.want.Server || !slices.Equal(got.Nodes, c.want.Nodes) {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+		if (err == nil) != (c.want.Peer != "") || err != nil && !errors.Is(err, ErrStranger) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	// With the password of this machine, and by name.
+	for name, there := range map[string]bool{"gateway": true, "steward": true, "hub": true, "far": false, "far steward": false} {
+		if who, err := ids.Called(id(name).String()); (err == nil) != there || there && who.Peer != id(name).String() {
+			t.Errorf("%s: %+v, %v", name, who, err)
+		}
+	}
+}
