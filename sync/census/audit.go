@@ -272,9 +272,12 @@ func (w Whole) isCovered(o ledger.Origin, index int64, b *ledger.Reported) bool 
 // reports holds the list against the covered reports' own tags, both ways.
 func (w Whole) reports(f *finding, l *List) {
 	backed := make([]uint64, (l.Len()+63)/64) // a bit for each line: some report brings just that line
-	brought := map[ledger.Origin]bool{}
+	brought, covered := map[ledger.Origin]bool{}, map[Covered]bool{}
+	for _, c := range w.Covers {
+		covered[c] = true
+	}
 	for _, r := range w.Reports {
-		if !slices.Contains(w.Covers, r.Covered) || brought[r.Origin] {
+		if !covered[r.Covered] || brought[r.Origin] {
 			f.wrong("tags of a report of node %.8x that is not covered, or twice", r.Node[:])
 			continue
 		}

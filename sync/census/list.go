@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"sort"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -92,9 +93,32 @@ func (l *List) line(i int64) []byte { return l.tags[i*lineSize:][:lineSize] }
 
 // Find returns the line of a tag, or the one that it would take and false.
 func (l *List) Find(t Tag) (int64, bool) {
-	n := int(l.Len())
-	i := sort.Search(n, func(i int) bool { return compareTags(l.line(int64(i)), t[:]) >= 0 })
-	return int64(i), i < n && Tag(l.line(int64(i))[:32]) == t
+	n := l.Len()
+	before := func(i int64) bool { return compareTags(l.line(i), t[:]) < 0 }
+	// Tags are evenly spread, so a tag stands near where it would if they were
+	// exactly so; whatever they are, it is found in a logarithm of steps.
+	near, _ := bits.Mul64(binary.BigEndian.Uint64(t[:8]), uint64(n))
+	guess := int64(near)
+	lo, hi := int64(0), n // what stands before lo is before it, what stands from hi on is not
+	for step := int64(64); step < n; step *= 8 {
+		if at := guess - step; at >= 0 {
+			if !before(at) {
+				hi = min(hi, at)
+				continue
+			}
+			lo = max(lo, at+1)
+		}
+		if at := guess + step; at < n {
+			if before(at) {
+				lo = max(lo, at+1)
+				continue
+			}
+			hi = min(hi, at)
+		}
+		break
+	}
+	i := lo + int64(sort.Search(int(hi-lo), func(i int) bool { return !before(lo + int64(i)) }))
+	return i, i < n && Tag(l.line(i)[:32]) == t
 }
 
 // Parts is the number of parts that [List.HashParts] hashes, 256 lines each. The

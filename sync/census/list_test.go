@@ -2,8 +2,10 @@ package census
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"testing"
@@ -114,6 +116,42 @@ func TestFind(t *testing.T) {
 		listed := want < len(lines) && Tag(lines[want][:32]) == tag
 		if i, ok := l.Find(tag); i != int64(want) || ok != listed {
 			t.Fatalf("line %d, %v, want %d, %v", i, ok, want, listed)
+		}
+	})
+}
+
+// TestFindAnywhere: a tag is found wherever the others stand.
+func TestFindAnywhere(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(0, 3000).Draw(t, "lines")
+		crowd := rapid.Byte().Draw(t, "where they crowd")
+		even := rapid.Bool().Draw(t, "evenly spread")
+		var lines []byte
+		for i := range n {
+			var line [64]byte
+			binary.BigEndian.PutUint32(line[1:], uint32(3*i+1))
+			if line[0] = crowd; even {
+				line[0] = byte(256 * i / n)
+			}
+			lines = append(lines, line[:]...)
+		}
+		l, err := NewList(lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			var tag Tag
+			tag[0] = rapid.Byte().Draw(t, "first")
+			binary.BigEndian.PutUint32(tag[1:], uint32(rapid.IntRange(0, 3*n+3).Draw(t, "rest")))
+			if n > 0 && rapid.Bool().Draw(t, "one that is there") {
+				tag = l.At(int64(rapid.IntRange(0, n-1).Draw(t, "line"))).Tag
+			}
+			want := int64(sort.Search(n, func(i int) bool { e := l.At(int64(i)); return bytes.Compare(e.Tag[:], tag[:]) >= 0 }))
+			there := want < int64(n) && l.At(want).Tag == tag
+			if i, ok := l.Find(tag); i != want || ok != there {
+				t.Fatalf("%x: line %d, %v; want %d, %v", tag[:5], i, ok, want, there)
+			}
 		}
 	})
 }

@@ -92,8 +92,9 @@ func (n *Node) extend(ctx context.Context, all []replica.Store) (arrived bool) {
 		xs[i] = s.Extension
 	}
 	seen := n.cfg.Now().Unix()
-	_, err := n.cfg.Store.Extend(seen, xs...)
+	stored, err := n.cfg.Store.Extend(seen, xs...)
 	failed, done := map[ledger.Origin]bool{}, map[ledger.Origin]bool{}
+	became := map[ledger.Origin]replica.Ledger{}
 	for i, s := range all {
 		o := xs[i].Head().Origin
 		if failed[o] {
@@ -108,15 +109,22 @@ func (n *Node) extend(ctx context.Context, all []replica.Store) (arrived bool) {
 			n.fail(ctx, s, bad)
 		} else {
 			done[o] = true
+			delete(became, o)
+			if err == nil && stored[i].Fresh { // what was just written need not be read and verified
+				became[o] = replica.Ledger{Head: xs[i].Head(), Edge: xs[i].Tree()}
+			}
 		}
 	}
 	rights := false
 	for o := range done {
 		rights = rights || o.Kind == ledger.NodeLog || o.Kind == ledger.DirectoryLog
-		l, err := n.ledger(o)
-		if err != nil {
-			n.troubles.log(n.cfg.Log, "a ledger cannot be read", "ledger", o.String(), "err", err)
-			continue
+		l, ok := became[o]
+		if !ok {
+			var err error
+			if l, err = n.ledger(o); err != nil {
+				n.troubles.log(n.cfg.Log, "a ledger cannot be read", "ledger", o.String(), "err", err)
+				continue
+			}
 		}
 		n.tell(ctx, func(n *Node) {
 			n.known[o] = knownOf(l)

@@ -77,9 +77,19 @@ func playGateways(s sea) error {
 		return err
 	}
 	fmt.Println(l.Addr())
-	input := bufio.NewScanner(os.Stdin)
+	starts := make(chan bool)
+	go func() {
+		for input := bufio.NewScanner(os.Stdin); input.Scan(); {
+			starts <- true
+		}
+		close(starts)
+		l.Close() // and nobody is waited for any more
+	}()
 	for {
 		conn, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -88,7 +98,7 @@ func playGateways(s sea) error {
 			return err
 		}
 		fmt.Println("subscribed")
-		if !input.Scan() {
+		if !<-starts {
 			return conn.Close()
 		}
 		go b.read()
