@@ -82,6 +82,38 @@ func (d *desk) holders() (out []holder, err error) {
 	return out, nil
 }
 
+// hubLacks tells whether the community's hub is there and does not hold all that
+// travels to it yet: nobody else may be, whom others could ask for it later.
+func (d *desk) hubLacks(s peer.Status) (bool, error) {
+	key, ok, err := d.folder.HubAuthor()
+	if err != nil || !ok {
+		return false, err
+	}
+	hub := ledger.KeyIDOf(key[:])
+	if !slices.ContainsFunc(s.Peers, func(p peer.PeerStatus) bool { return p.Peer == hub.String() && len(p.Links) > 0 }) {
+		return false, nil
+	}
+	own, err := d.own()
+	if err != nil {
+		return false, err
+	}
+	for _, l := range own {
+		if replica.ScopeOf(l.Origin.Kind) != replica.All {
+			continue
+		}
+		by, err := d.folder.Store().Held(l.Origin)
+		if err != nil {
+			return false, err
+		}
+		if !slices.ContainsFunc(by, func(h store.HeldBy) bool {
+			return h.Peer == hub && h.Role == ledger.RoleHold && h.Size >= l.Size
+		}) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 // carries tells whether ledgers of a kind travel over one of this desk's links.
 func (d *desk) carries(k ledger.LogKind) bool {
 	return d.ownLink || replica.ScopeOf(k) != replica.Node
@@ -155,7 +187,8 @@ func downLinks(all []peer.LinkStatus) []string {
 }
 
 // tell brings what this desk wrote to the gateways and takes in what is there,
-// until every gateway says that it holds all of it, or nothing moves any more.
+// until every gateway says that it holds all of it, and the hub if it is there, or
+// nothing moves any more.
 func (e *env) tell(ctx context.Context, f *folder.Folder, patience time.Duration) (r reached, err error) {
 	d, err := e.participant(f)
 	if err != nil {
@@ -187,6 +220,11 @@ func (e *env) tell(ctx context.Context, f *folder.Folder, patience time.Duration
 			}
 			for _, l := range s.Links {
 				left += int64(l.Untold)
+			}
+			if lacks, err := d.hubLacks(s); err != nil {
+				return err
+			} else if lacks {
+				left++
 			}
 			quiet := patience
 			if len(r.Missing) == 0 && len(r.Links) == 0 && left == 0 {

@@ -200,9 +200,12 @@ func (h *host) counted() (n int64) {
 func (h *host) reaches(within time.Duration, gws []*host, command ...string) {
 	h.t.Helper()
 	before := map[*host]int64{}
-	for _, g := range gws {
-		before[g] = g.counted()
-	}
+	h.until(20*time.Second, "all gateways know what was written before", func() bool {
+		for _, g := range gws {
+			before[g] = g.counted()
+		}
+		return !slices.ContainsFunc(gws, func(g *host) bool { return before[g] != before[gws[0]] })
+	})
 	began := time.Now()
 	told := make(chan string, 1)
 	go func() {

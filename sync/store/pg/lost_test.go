@@ -345,7 +345,7 @@ func TestServerAway(t *testing.T) {
 			_, err := a.Append(occupancy(2))
 			return err
 		},
-		"lease": func() error { _, err := s.Lease(t.Context(), "x", "y", time.Hour); return err },
+		"lease": func() error { _, err := s.Lease(t.Context(), "x", "y", time.Minute); return err },
 	} {
 		if err := do(); err == nil || errors.Is(err, store.ErrUncertain) {
 			t.Errorf("%s: %v", name, err)
@@ -360,7 +360,7 @@ func TestServerAway(t *testing.T) {
 	for name, do := range map[string]func() error{
 		"read":  func() error { _, err := s.Ledgers(); return err },
 		"write": func() error { return s.Pin("x", []byte{1}) },
-		"lease": func() error { _, err := s.Lease(t.Context(), "x", "y", time.Hour); return err },
+		"lease": func() error { _, err := s.Lease(t.Context(), "x", "y", time.Minute); return err },
 	} {
 		if err := do(); err != nil {
 			t.Errorf("%s: %v", name, err)
