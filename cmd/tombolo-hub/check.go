@@ -63,6 +63,10 @@ func (e *env) findings(s *site) (out []finding) {
 	add := func(level, part, format string, args ...any) {
 		out = append(out, finding{level, part, fmt.Sprintf(format, args...)})
 	}
+	if is, err := s.HasKey(folder.EvaluatorKey); err == nil && is {
+		add(levelFault, "keys", "this is an evaluator's folder: name the hub's with --data")
+		return out
+	}
 	for _, role := range backupKeys {
 		if _, err := s.Key(role); err != nil {
 			add(levelFault, "keys", "%v", err)

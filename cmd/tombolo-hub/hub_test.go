@@ -26,7 +26,7 @@ func TestHub(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out, folder.Fingerprint(key)) || !strings.Contains(out, "hub.request") {
+	if !strings.Contains(out, folder.Fingerprint(key)) || !strings.Contains(out, fmt.Sprintf("%x", key)) || !strings.Contains(out, "hub.request") {
 		t.Errorf("init says %q", out)
 	}
 	if again := w.ok("init", "--data", dir, "--json", w.export()); !strings.Contains(again, folder.Fingerprint(key)) || !strings.Contains(again, `"named":false`) {

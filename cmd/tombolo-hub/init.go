@@ -76,7 +76,7 @@ func (e *env) foundIn(f *folder.Folder, path string, r *os.File, role ledger.Aut
 	}
 	request := filepath.Join(f.Dir(), folder.ServiceFile(role))
 	named := inForce(community, role, s.Keys[role])
-	text := fmt.Sprintf("Take %s to whoever holds the charter keys of %q, who compares the fingerprint and answers with\n`tombolo charter update community --service %s`. Then take in their ledgers with `tombolo-hub %sadmit FILE`.\n",
+	text := fmt.Sprintf("Take %s to whoever holds the charter keys of %q, who compares the key and answers with\n`tombolo charter update community --service %s`. Then take in their ledgers with `tombolo-hub %sadmit FILE`.\n",
 		request, community.Latest().Slug, folder.ServiceFile(role), map[ledger.AuthorRole]string{ledger.Evaluator: "evaluator "}[role])
 	if named {
 		text = "The charter names it.\n"
@@ -90,7 +90,7 @@ func (e *env) foundIn(f *folder.Folder, path string, r *os.File, role ledger.Aut
 		Request     string `json:"request"`
 		Named       bool   `json:"named"`
 	}{community.ID().String(), community.Latest().Slug, string(role), fmt.Sprintf("%x", s.Keys[role]), folder.Fingerprint(s.Keys[role]), request, named},
-		"The %s of %q (%v) has its keys. Its fingerprint is\n\n    %s\n\n%s", role, community.Latest().Slug, community.ID(), folder.Fingerprint(s.Keys[role]), text)
+		"The %s of %q (%v) has its keys. Its fingerprint is\n\n    %s\n\nof the key, as a charter shows it,\n\n    %x\n\n%s", role, community.Latest().Slug, community.ID(), folder.Fingerprint(s.Keys[role]), s.Keys[role], text)
 }
 
 // inForce tells whether the newest charter gives a key a role.

@@ -98,7 +98,7 @@ func (e *env) censusClose() *cobra.Command {
 			}
 			p.closed = []*ledger.EpochClosed{&closed}
 			v := viewOfEpoch(p, e.Now())
-			next := fmt.Sprintf("Draw when the beacon has spoken (%s): tombolo census draw --seed HEX --source TEXT.", p.Beacon)
+			next := fmt.Sprintf("Draw when the beacon has spoken (%s): tombolo census draw --block HASH, or --seed HEX.", p.Beacon)
 			if closed.Withheld {
 				next = "Nothing of it is published, and nothing is drawn."
 			}

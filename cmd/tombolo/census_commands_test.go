@@ -83,7 +83,7 @@ func TestCensusCommands(t *testing.T) {
 	if key != hex.EncodeToString(press.key.PublicKey().Bytes()) {
 		t.Errorf("the auditor's key is %q", key)
 	}
-	w.does(desk, 0, []string{"No epoch was opened."}, "census", "status")
+	w.does(desk, 0, []string{"No epoch was opened", "tombolo sync run"}, "census", "status")
 
 	// The epoch's key comes from the evaluator as a file.
 	w.key = must(census.NewKey(crand.Reader))
@@ -158,6 +158,7 @@ func TestCensusCommands(t *testing.T) {
 	w.does(press.dir, 0, []string{"tell one story"}, "census", "verify", report, report)
 	w.does(press.dir, 0, []string{"Figure: 30 passports"}, "census", "verify", report)
 	w.does(desk, 3, []string{"knows no gateway"}, "census", "verify", receipt)
+	w.does(filepath.Join(w.dir, "nowhere"), 3, []string{"no ledgers here", "--hub"}, "census", "verify", receipt)
 	w.does(hubDir, 0, []string{"receipt of passport 7 in epoch 1 holds", "The hub acknowledged"}, "census", "verify", receipt)
 
 	// The same without the hub, from what was saved.

@@ -112,7 +112,7 @@ func (o *openFlags) fill(all []*epoch, admitted int, now time.Time) error {
 	}
 	switch {
 	case o.closes.Unix() <= o.opens.Unix():
-		return usage("--closes %v is not after --opens %v", &o.closes, &o.opens)
+		return usage("--closes %v is not after --opens %v, which is in an hour where it is not given", &o.closes, &o.opens)
 	case o.audit.Unix() <= o.closes.Unix():
 		return usage("--audit %v is not after --closes %v", &o.audit, &o.closes)
 	case o.closes.Unix() <= now.Unix():

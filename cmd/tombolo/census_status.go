@@ -150,13 +150,21 @@ func (e *env) addOwn(ctx context.Context, f *folder.Folder, rows []epochView) {
 	}
 }
 
+// ownWords says how far a gateway is. How many it reports it knows after the close.
+func ownWords(own *gateway.CensusEpoch) string {
+	if own.State == "open" || own.State == "to open" {
+		return "here: open"
+	}
+	return fmt.Sprintf("here: %s, %d passports", own.State, own.Present)
+}
+
 func (e *env) printEpochs(rows []epochView) error {
 	for _, v := range rows {
 		if v.Wrong != "" {
 			e.warn("epoch %d: %s", v.Number, v.Wrong)
 		}
 	}
-	return table(e, rows, "No epoch was opened.", []string{"EPOCH", "STATE", "OPENS", "CLOSES", "AUDITED UNTIL", "PASSPORTS", "REPORTS", "ID"}, func(v epochView) []string {
+	return table(e, rows, "No epoch was opened, as far as is known here; at a desk `tombolo sync run` asks the others.", []string{"EPOCH", "STATE", "OPENS", "CLOSES", "AUDITED UNTIL", "PASSPORTS", "REPORTS", "ID"}, func(v epochView) []string {
 		reports := "-"
 		switch {
 		case v.Reports != nil:
@@ -170,7 +178,7 @@ func (e *env) printEpochs(rows []epochView) error {
 		case v.Closed != nil:
 			reports = fmt.Sprint(v.Closed.Reports)
 		case v.Own != nil:
-			reports = fmt.Sprintf("here: %s, %d", v.Own.State, v.Own.Present)
+			reports = ownWords(v.Own)
 		}
 		return []string{fmt.Sprint(v.Number), v.State, when(asTime(v.Opens)), when(asTime(v.Closes)), when(asTime(v.Audit)), figureWords(v.Closed), reports, v.ID[:16]}
 	})

@@ -58,7 +58,7 @@ func (e *env) censusSummon() *cobra.Command {
 func drawnOf(r census.Report, index uint64) (census.Tag, error) {
 	i := slices.IndexFunc(r.Drawn, func(d census.Drawn) bool { return d.Index == index })
 	if i < 0 {
-		return census.Tag{}, fmt.Errorf("line %d was not drawn; the report lists those that were", index)
+		return census.Tag{}, fmt.Errorf("line %d was not drawn; the report has the lines that were, under \"drawn\"", index)
 	}
 	var tag hex32
 	err := tag.Set(r.Drawn[i].Tag)

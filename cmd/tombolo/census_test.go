@@ -121,6 +121,7 @@ func TestOpenDefaults(t *testing.T) {
 		t.Errorf("a quota of %d", b.Quota)
 	}
 	for want, o := range map[string]openFlags{
+		"in an hour":            {closes: moment{Time: now.Add(time.Minute)}},
 		"is not after --opens":  {opens: moment{Time: now.Add(time.Hour)}, closes: moment{Time: now.Add(time.Hour)}},
 		"is not after --closes": {closes: moment{Time: now.Add(time.Hour * 2)}, audit: moment{Time: now.Add(time.Hour * 2)}},
 		"is past":               {opens: moment{Time: now.Add(-2 * time.Hour)}, closes: moment{Time: now.Add(-time.Hour)}},

@@ -154,7 +154,7 @@ type receiptView struct {
 
 // verifyReceipt verifies a receipt's evidence by the ledgers of this folder.
 func (e *env) verifyReceipt(file censusFile) error {
-	return e.open(false, func(f *folder.Folder) error {
+	err := e.open(false, func(f *folder.Folder) error {
 		r := file.receipt
 		g := &gathering{records: &records{Folder: f}}
 		want := epochFlag{id: r.Opening.Epoch, text: r.Opening.Epoch.String()}
@@ -191,4 +191,8 @@ func (e *env) verifyReceipt(file censusFile) error {
 		}
 		return nil
 	})
+	if errors.Is(err, folder.ErrNoFolder) {
+		return fmt.Errorf("%w: there are no ledgers here to verify it by; hold it against a hub (--hub URL), or name a folder with --dir", errUnchecked)
+	}
+	return err
 }

@@ -122,7 +122,7 @@ func database(o *opener, conns int) *sql.DB {
 }
 
 func dsn(path string, more url.Values) string {
-	u := url.URL{Scheme: "file", Path: path, RawQuery: "_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_busy_timeout=10000&_txlock=immediate&_cache_size=-2000&_stmt_cache_size=32&_secure_delete=on"}
+	u := url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: "_journal_mode=WAL&_synchronous=FULL&_foreign_keys=1&_busy_timeout=10000&_txlock=immediate&_cache_size=-2000&_stmt_cache_size=32&_secure_delete=on"}
 	if more != nil {
 		u.RawQuery += "&" + more.Encode()
 	}

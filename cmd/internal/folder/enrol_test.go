@@ -129,3 +129,23 @@ func TestFingerprint(t *testing.T) {
 		t.Errorf("%q of %s", got, id)
 	}
 }
+
+// TestEnrolBesideOthers: a desk that knows another node's directory gives it with the
+// approval, and not that node's charter; the gateway is enrolled all the same.
+func TestEnrolBesideOthers(t *testing.T) {
+	t.Parallel()
+	f := found(t, "isla")
+	other := open(t, t.TempDir())
+	if _, err := other.Import(bytes.NewReader(export(t, f, ledger.CommunityLog)), PinBoth[:1], nil); err != nil {
+		t.Fatal(err)
+	}
+	charter(t, other, ledger.Charter{Kind: ledger.NodeCharter, Slug: "mare", Community: must(f.CommunityID())}, StewardKey, ledger.Steward)
+	carry(t, other, f, ledger.DirectoryLog)
+
+	g := open(t, t.TempDir())
+	r := must(g.NewGateway("gw1"))
+	write(t, f, ledger.NodeLog, &ledger.GatewayEnrolled{Gateway: "gw1", Keys: r.Keys})
+	if name, err := g.Enrol(bytes.NewReader(export(t, f, ledger.CommunityLog, ledger.NodeLog, ledger.DirectoryLog))); err != nil || name != "gw1" {
+		t.Errorf("enrolled as %q, %v", name, err)
+	}
+}
