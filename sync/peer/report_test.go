@@ -91,7 +91,7 @@ func TestReports(t *testing.T) {
 	gw1.stop()
 	again := i.reporter("gw1").run()
 	again.await(o, 501, 20*time.Second)
-	if err := again.node.Recovered(within(20*time.Second), time.Second); err != nil {
+	if err := again.node.Recovered(within(20*time.Second), 10*time.Second); err != nil {
 		t.Error(err)
 	}
 }

@@ -50,7 +50,7 @@ func TestManyBoots(t *testing.T) {
 	}
 	gw1.enter()
 	// What is durable at gw2 and was not told shows there.
-	e.eventually(10*time.Second, func() error {
+	e.eventually(60*time.Second, func() error {
 		o := gw1.Head().Origin.String()
 		for _, l := range gw2.StatusNow().Ledgers {
 			if l.Origin == o && l.Held == gw1.Head().Size {
