@@ -211,8 +211,13 @@ func TestBecameOf(t *testing.T) {
 		if err := tx.QueryRow(t.Context(), strings.Replace(bump, "pg_backend_pid() % 64", "5", 1), left.number).Scan(&left.slot, &left.n); err != nil {
 			t.Fatal(err)
 		}
-		time.AfterFunc(200*time.Millisecond, func() { tx.Exec(context.Background(), "COMMIT") })
-		return from.becameOf(t.Context(), left, errLost)
+		committed := make(chan error, 1)
+		time.AfterFunc(200*time.Millisecond, func() {
+			_, err := tx.Exec(context.Background(), "COMMIT")
+			committed <- err
+		})
+		err := from.becameOf(t.Context(), left, errLost)
+		return errors.Join(err, <-committed)
 	})
 	if err != nil {
 		t.Fatal(err)
