@@ -74,7 +74,7 @@ const islandWiring = `data = "."
 %s
 [census]
 grace = "1s"
-patience = "5s"
+patience = "1m"
 [sim]
 socket = "sim.sock"
 [doors.%s]

@@ -16,7 +16,8 @@ func TestDemo(t *testing.T) {
 	var out, errs bytes.Buffer
 	e := &env{Now: time.Now, Sleep: sleep, In: strings.NewReader(""), Out: &out, Err: &errs}
 	if code := e.run(t.Context(), []string{"demo", "--headless", "--json"}); code != 0 {
-		t.Fatalf("exit status %d: %s\n%s", code, errs.String(), out.String())
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		t.Fatalf("exit status %d: %s\nat the end of:\n%s", code, errs.String(), strings.Join(lines[max(0, len(lines)-12):], "\n"))
 	}
 	seen := map[string]int{}
 	for line := range strings.Lines(out.String()) {

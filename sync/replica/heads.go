@@ -99,6 +99,7 @@ func (r *Replica) hearHead(v via, m Head) {
 	if len(m.Tail) > 0 && m.From >= 0 && m.From+int64(len(m.Tail)) == h.Size {
 		r.offered(v, b, h, ledger.Stretch{From: m.From, Entries: m.Tail})
 	}
+	r.plead(v, b)
 }
 
 func (r *Replica) hearGive(v via, m Give) {

@@ -246,11 +246,28 @@ func (r *Replica) showed(v via, b *book, h ledger.Head) {
 		}
 		// Somebody is behind, or a broker kept what an absent one said.
 		s.news, s.from = true, min(s.from, h.Size)
-		at := r.clock + r.window(b)
-		if s.last != 0 {
-			at = max(at, s.last+answerEvery)
-		}
-		s.at = r.plan(b, at)
+		s.at = r.answerAt(b, s)
+	}
+}
+
+// answerAt plans an announcement for another's old head, or for one's own.
+func (r *Replica) answerAt(b *book, s *shown) time.Duration {
+	at := r.clock + r.window(b)
+	if s.last != 0 {
+		at = max(at, s.last+answerEvery)
+	}
+	return r.plan(b, at)
+}
+
+// plead announces the old head that is held when a newer one was said by somebody
+// who may be gone: it is all that those see of who is behind who are there and were
+// not heard yet.
+func (r *Replica) plead(v via, b *book) {
+	if b.newest.Size <= b.ahead.Size() || !b.shows() || b.own || r.isUp(r.peers[v.peer], v.link) {
+		return
+	}
+	if s := b.on(v.link); !s.news {
+		s.news, s.at = true, r.answerAt(b, s)
 	}
 }
 

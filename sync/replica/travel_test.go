@@ -237,6 +237,31 @@ func TestSuppression(t *testing.T) {
 	}
 }
 
+// TestBehindAndAlone: the newer head is all that is left of somebody. The older one is
+// announced, so that those answer who are there and have not spoken yet.
+func TestBehindAndAlone(t *testing.T) {
+	t.Parallel()
+	l := newHistory(t, "issuer", ledger.CommunityLog, 1).fill(11)
+	for what, retained := range map[string]bool{"retained": true, "said now": false} {
+		h := newHost(t, Config{}, Started{Rights: testRights(), Ledgers: []Ledger{l.at(10)}})
+		h.step(LinkUp{lan, []Scope{All, Node}})
+		var out []Action
+		for _, size := range []int64{10, 11, 10} { // in whatever order a broker hands them out
+			out = append(out, h.step(Received{Link: lan, Scope: All, From: testPeer("gw2"), Message: l.head(size, size), Live: !retained})...)
+		}
+		out = append(out, h.wait(300*time.Millisecond)...)
+		heads := only[SendHead](out)
+		if retained && (len(heads) != 1 || heads[0].TailFrom != 10) || !retained && len(heads) != 0 {
+			t.Errorf("%s: announced %v", what, heads)
+		}
+		h.hear("gw3", l.head(11, 10)) // who was there answers, with what is missing
+		h.store()
+		if h.size(l) != 11 {
+			t.Errorf("%s: holds %d", what, h.size(l))
+		}
+	}
+}
+
 // TestAcknowledgements come at most once a second, and witnesses once a minute,
 // for what grew.
 func TestAcknowledgements(t *testing.T) {
