@@ -54,11 +54,13 @@ simulate: ## as many seeded worlds of gateways, desks and a hub as four minutes 
 race:
 	$(GO) test -count=1 -timeout 20m -race $(RACE)
 
+# By default an input of some KB that reaches something new is made smaller for a
+# minute, in which nothing else is tried.
 fuzz: ## every fuzzer for FUZZTIME each
 	@for package in $$($(GO) list ./...); do \
 		for fuzzer in $$($(GO) test -list '^Fuzz' "$$package" | grep '^Fuzz' || true); do \
 			echo "$$package $$fuzzer"; \
-			$(GO) test -run '^$$' -fuzz "^$$fuzzer\$$" -fuzztime $(FUZZTIME) "$$package"; \
+			$(GO) test -run '^$$' -fuzz "^$$fuzzer\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x "$$package" || exit 1; \
 		done; \
 	done
 

@@ -38,9 +38,10 @@ var pure = map[string][]string{
 	"sync/replica":    {"crypto/ed25519", "golang.org/x/mod/sumdb/tlog", "tombolo/sync/ledger"},
 	"sync/census": {"crypto", "crypto/ecdh", "crypto/ed25519", "crypto/hpke", "encoding", "encoding/base64", "encoding/json",
 		"github.com/cloudflare/circl/group", "github.com/cloudflare/circl/oprf", "github.com/cloudflare/circl/zk/dleq",
-		"github.com/fxamacker/cbor/v2", "golang.org/x/mod/sumdb/tlog", "tombolo/passport", "tombolo/sync/ledger"},
-	"sync/ledger": {"bufio", "crypto/ed25519", "encoding/base64", "github.com/fxamacker/cbor/v2",
-		"golang.org/x/mod/sumdb/note", "golang.org/x/mod/sumdb/tlog"},
+		"golang.org/x/mod/sumdb/tlog", "tombolo/passport", "tombolo/sync/internal/cbor", "tombolo/sync/ledger"},
+	"sync/internal/cbor": {"github.com/fxamacker/cbor/v2"},
+	"sync/ledger": {"bufio", "crypto/ed25519", "encoding/base64",
+		"golang.org/x/mod/sumdb/note", "golang.org/x/mod/sumdb/tlog", "tombolo/sync/internal/cbor"},
 }
 
 var pureAll = []string{
@@ -54,26 +55,27 @@ var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "T
 // mayImport says, for each folder, what of this module it may import; the
 // longest prefix counts. cmd imports everything, and nothing imports cmd.
 var mayImport = map[string][]string{
-	"passport":     {"passport"},
-	"sync/ledger":  {},
-	"sync/replica": {"sync/ledger"},
-	"sync/store":   {"sync/ledger", "sync/store"},
-	"sync/census":  {"passport", "sync/ledger"},
-	"sync/link":    {"sync/ledger", "sync/replica"},
-	"sync/peer":    {"sync/ledger", "sync/link", "sync/replica", "sync/store"},
-	"sync/broker":  {},
-	"sync/enroll":  {"sync/ledger", "sync/store"},
-	"sync/hub":     {"sync", "passport"},
-	"edge":         {"edge", "passport", "sync/ledger"},
-	"hw":           {"passport/card"},
-	"hw/adc":       {"hw/adc", "hw/internal"},
-	"hw/attached":  {"hw"},
-	"hw/keyboard":  {"hw/internal", "hw/scanner"},
-	"hw/nfc":       {"hw/internal", "hw/nfc", "passport/card"},
-	"hw/osdp":      {"hw/internal", "hw/osdp", "passport/card"},
-	"hw/scanner":   {"hw/internal"},
-	"firmware":     {"hw", "firmware"}, // its programs try the drivers on an emulated board
-	"cmd":          {""},
+	"passport":      {"passport"},
+	"sync/internal": {},
+	"sync/ledger":   {"sync/internal"},
+	"sync/replica":  {"sync/ledger"},
+	"sync/store":    {"sync/ledger", "sync/store"},
+	"sync/census":   {"passport", "sync/internal", "sync/ledger"},
+	"sync/link":     {"sync/internal", "sync/ledger", "sync/replica"},
+	"sync/peer":     {"sync/ledger", "sync/link", "sync/replica", "sync/store"},
+	"sync/broker":   {},
+	"sync/enroll":   {"sync/internal", "sync/ledger", "sync/store"},
+	"sync/hub":      {"sync", "passport"},
+	"edge":          {"edge", "passport", "sync/ledger"},
+	"hw":            {"passport/card"},
+	"hw/adc":        {"hw/adc", "hw/internal"},
+	"hw/attached":   {"hw"},
+	"hw/keyboard":   {"hw/internal", "hw/scanner"},
+	"hw/nfc":        {"hw/internal", "hw/nfc", "passport/card"},
+	"hw/osdp":       {"hw/internal", "hw/osdp", "passport/card"},
+	"hw/scanner":    {"hw/internal"},
+	"firmware":      {"hw", "firmware"}, // its programs try the drivers on an emulated board
+	"cmd":           {""},
 }
 
 type source struct {

@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"tombolo/passport"
-	"tombolo/passport/internal/vectors"
+	"tombolo/passport/vectortest"
 )
 
 // TestHaloVectors: real chips' signatures, and what ParseDER and NormalizeLowS
 // must do for them to verify.
 func TestHaloVectors(t *testing.T) {
 	t.Parallel()
-	for _, c := range vectors.Load(t, "halo.txt", 5) {
+	for _, c := range vectortest.Load(t, "halo.txt", 5) {
 		t.Run(c.Name, func(t *testing.T) {
 			var digest [32]byte
 			if c.Has("digest") {
@@ -58,7 +58,7 @@ func TestHaloVectors(t *testing.T) {
 
 func TestIDVectors(t *testing.T) {
 	t.Parallel()
-	for _, c := range vectors.Load(t, "ids.txt", 5) {
+	for _, c := range vectortest.Load(t, "ids.txt", 5) {
 		if c.Name != "ids" {
 			k := keyOf(t, c).Key()
 			if k.ID() != c.Hex32(t, "id") {
@@ -87,7 +87,7 @@ func TestIDVectors(t *testing.T) {
 
 // keyOf is the vector's door key, made from its text form, whose point must be
 // the vector's.
-func keyOf(t *testing.T, c *vectors.Case) *passport.SoftKey {
+func keyOf(t *testing.T, c *vectortest.Case) *passport.SoftKey {
 	t.Helper()
 	k, err := passport.ParseSoftKey([]byte("tombolo-door-key-1:" + c.Text(t, "kind") + ":" + c.Text(t, "private")))
 	if err != nil {
@@ -101,7 +101,7 @@ func keyOf(t *testing.T, c *vectors.Case) *passport.SoftKey {
 
 func TestDelegationVectors(t *testing.T) {
 	t.Parallel()
-	for _, c := range vectors.Load(t, "delegation.txt", 4) {
+	for _, c := range vectortest.Load(t, "delegation.txt", 4) {
 		t.Run(c.Name, func(t *testing.T) {
 			key := keyOf(t, c)
 			mode, err := passport.ParseMode(c.Text(t, "mode"))
@@ -163,7 +163,7 @@ func TestDelegationVectors(t *testing.T) {
 
 func TestRevocationVector(t *testing.T) {
 	t.Parallel()
-	c := vectors.Load(t, "revocation.txt", 1)[0]
+	c := vectortest.Load(t, "revocation.txt", 1)[0]
 	dom := passport.Domain{ChainID: c.Uint(t, "chain_id"), Registry: [20]byte(c.Hex(t, "registry"))}
 	r := passport.Revocation{Passport: passport.ID(c.Uint(t, "passport")), Point: [33]byte(c.Hex(t, "point"))}
 	digest := r.Digest(dom)
@@ -188,7 +188,7 @@ func TestRevocationVector(t *testing.T) {
 
 func TestTapVectors(t *testing.T) {
 	t.Parallel()
-	for _, c := range vectors.Load(t, "tap.txt", 4) {
+	for _, c := range vectortest.Load(t, "tap.txt", 4) {
 		t.Run(c.Name, func(t *testing.T) {
 			key := keyOf(t, c)
 			ch := passport.Challenge{
@@ -232,7 +232,7 @@ func TestTapVectors(t *testing.T) {
 
 func TestWindowVectors(t *testing.T) {
 	t.Parallel()
-	for _, c := range vectors.Load(t, "window.txt", 2) {
+	for _, c := range vectortest.Load(t, "window.txt", 2) {
 		t.Run(c.Name, func(t *testing.T) {
 			c.Text(t, "text") // read by package qr's test
 			key := keyOf(t, c)
@@ -272,7 +272,7 @@ func TestWindowVectors(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, c *vectors.Case, key string, got [32]byte) {
+func check(t *testing.T, c *vectortest.Case, key string, got [32]byte) {
 	t.Helper()
 	if want := c.Hex32(t, key); got != want {
 		t.Errorf("%s\n got %x\nwant %x", key, got, want)
@@ -280,7 +280,7 @@ func check(t *testing.T, c *vectors.Case, key string, got [32]byte) {
 }
 
 // checkStructHash: the digest is keccak256(1901 ‖ domain ‖ struct). EIP-712
-func checkStructHash(t *testing.T, c *vectors.Case, digest [32]byte) {
+func checkStructHash(t *testing.T, c *vectortest.Case, digest [32]byte) {
 	t.Helper()
 	b := append([]byte{0x19, 0x01}, c.Hex(t, "domain_hash")...)
 	if got := passport.Keccak(append(b, c.Hex(t, "struct_hash")...)); got != digest {

@@ -98,7 +98,7 @@ func (e *env) printAdmitted(r admittedRow) error {
 	case r.What == "charter" && r.Added > 0:
 		text = "taken in"
 	case r.Added > 0:
-		text = fmt.Sprintf("%d entries, %d of them new", r.Entries, r.Added)
+		text = fmt.Sprintf("%s, %d of them new", count(r.Entries, "entry", "entries"), r.Added)
 	}
 	return e.print(r, "%s: %s of %s %s: %s\n", r.File, r.What, r.Kind, r.Name, text)
 }

@@ -124,7 +124,7 @@ func (e *env) restoreCmd() *cobra.Command {
 		return e.print(struct {
 			Folder  string `json:"folder"`
 			Ledgers int    `json:"ledgers"` // that were verified, whole
-		}{e.dir, n}, "%s: %d ledgers, which verify. Start the hub: it takes in what came since from those who hold it, and goes on in a census ledger\nof a new incarnation. The hub that was backed up must not run any more.\n", e.dir, n)
+		}{e.dir, n}, "%s: %s. Start the hub: it takes in what came since from those who hold it, and goes on in a census ledger\nof a new incarnation. The hub that was backed up must not run any more.\n", e.dir, count(n, "ledger, which verifies", "ledgers, which verify"))
 	})
 	c.Long = "With --database the ledgers go there, into a database that is new."
 	return c

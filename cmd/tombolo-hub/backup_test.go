@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"tombolo/cmd/internal/folder"
@@ -35,7 +36,7 @@ func TestBackup(t *testing.T) {
 	if _, errs, code := w.run("backup", "--data", dir, file); code != 1 || !strings.Contains(errs, "is there already") {
 		t.Errorf("over another: %d %s", code, errs)
 	}
-	p.stop()
+	p.End(syscall.SIGTERM)
 	write(t, f, ledger.CensusLog, closed(2)) // which the backup does not have
 
 	again := w.path("again")
@@ -61,7 +62,7 @@ func TestBackup(t *testing.T) {
 		t.Errorf("%d census ledgers", census)
 	}
 	p = w.startHub(again)
-	p.stop()
+	p.End(syscall.SIGTERM)
 }
 
 // TestRestoreMalformed: what is no backup leaves nothing behind.

@@ -14,6 +14,7 @@ import (
 	"tombolo/cmd/internal/linking"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/sync/ledger"
+	"tombolo/sync/replica"
 )
 
 // finding is something that an operator has to know.
@@ -29,13 +30,13 @@ const (
 	levelOK    = "ok"
 )
 
-func (e *env) checkCmd() *cobra.Command {
-	c := verb("check", "Say what is wrong with the folder before the hub runs", func(*cobra.Command, []string) error {
+func (e *env) checkCmd(role ledger.AuthorRole) *cobra.Command {
+	c := verb("check", fmt.Sprintf("Say what is wrong with the folder before the %s runs", role), func(*cobra.Command, []string) error {
 		s, err := e.open()
 		if err != nil {
 			return err
 		}
-		findings := e.findings(s)
+		findings := e.findings(s, role)
 		if err := s.Close(); err != nil {
 			return err
 		}
@@ -55,20 +56,27 @@ func (e *env) checkCmd() *cobra.Command {
 		}
 		return nil
 	})
-	c.Long = "Keys, ledgers, the charter's word on this hub, the evaluator, nodes, links and the clock. A hub that runs is not disturbed.\nThe exit status is 1 if anything must be mended; what is only noted leaves it at 0."
+	c.Long = "Keys, ledgers, the charter's word on it, the evaluator, nodes, links and the clock. One that runs is not disturbed.\nThe exit status is 1 if anything must be mended; what is only noted leaves it at 0."
 	return c
 }
 
-func (e *env) findings(s *site) (out []finding) {
+// serviceKeys are the keys of a service's folder.
+var serviceKeys = map[ledger.AuthorRole][]folder.Role{ledger.Hub: backupKeys, ledger.Evaluator: {folder.EvaluatorKey, folder.TLSKey}}
+
+func (e *env) findings(s *site, role ledger.AuthorRole) (out []finding) {
 	add := func(level, part, format string, args ...any) {
 		out = append(out, finding{level, part, fmt.Sprintf(format, args...)})
 	}
-	if is, err := s.HasKey(folder.EvaluatorKey); err == nil && is {
-		add(levelFault, "keys", "this is an evaluator's folder: name the hub's with --data")
+	other, author := ledger.Evaluator, folder.EvaluatorKey
+	if role == ledger.Evaluator {
+		other, author = ledger.Hub, folder.HubKey
+	}
+	if is, err := s.HasKey(author); err == nil && is {
+		add(levelFault, "keys", "this is the folder of the %s: name that of the %s with --data", other, role)
 		return out
 	}
-	for _, role := range backupKeys {
-		if _, err := s.Key(role); err != nil {
+	for _, key := range serviceKeys[role] {
+		if _, err := s.Key(key); err != nil {
 			add(levelFault, "keys", "%v", err)
 		}
 	}
@@ -81,72 +89,88 @@ func (e *env) findings(s *site) (out []finding) {
 		add(levelFault, "charter", "%v", err)
 		return out
 	}
-	e.findCharter(s, community, add)
-	switch _, err := s.EvaluatorAuthor(); {
-	case errors.Is(err, folder.ErrNoEvaluator):
-		add(levelNote, "evaluator", "%v", err)
-	case err != nil:
-		add(levelFault, "evaluator", "%v", err)
+	e.findCharter(s, role, community, add)
+	if role == ledger.Hub {
+		switch _, err := s.EvaluatorAuthor(); {
+		case errors.Is(err, folder.ErrNoEvaluator):
+			add(levelNote, "evaluator", "%v", err)
+		case err != nil:
+			add(levelFault, "evaluator", "%v", err)
+		}
 	}
-	e.findNodes(s, add)
-	e.findLinks(s, add)
+	e.findNodes(s, role, add)
+	e.findLinks(s, role, add)
 	e.findClock(s, add)
 	return out
 }
 
-// findCharter says whether the charter names this hub, with each of its keys: without
-// the one to hold with nobody counts what it takes as kept.
-func (e *env) findCharter(s *site, community ledger.Charters, add func(level, part, format string, args ...any)) {
+// charterKeys are a service's keys that a charter names.
+var charterKeys = map[ledger.AuthorRole]map[ledger.AuthorRole]folder.Role{
+	ledger.Hub:       {ledger.Hub: folder.HubKey, ledger.HubHold: folder.HubHoldKey, ledger.HubWitness: folder.HubWitnessKey},
+	ledger.Evaluator: {ledger.Evaluator: folder.EvaluatorKey},
+}
+
+// findCharter says whether the charter names this service, with each of its keys: without
+// the one to hold with nobody counts what a hub takes as kept.
+func (e *env) findCharter(s *site, service ledger.AuthorRole, community ledger.Charters, add func(level, part, format string, args ...any)) {
 	now := community.Latest()
 	named, whole := false, true
-	for role, file := range map[ledger.AuthorRole]folder.Role{ledger.Hub: folder.HubKey, ledger.HubHold: folder.HubHoldKey, ledger.HubWitness: folder.HubWitnessKey} {
+	for role, file := range charterKeys[service] {
 		key, err := s.Public(file)
 		if err != nil {
 			return // the keys' own fault
 		}
 		in := inForce(community, role, key)
-		named, whole = named || in && role == ledger.Hub, whole && in
+		named, whole = named || in && role == service, whole && in
 	}
-	says := "does not name this hub"
+	says := fmt.Sprintf("does not name this %s", service)
 	if named {
 		says = "names this hub, but not the keys that it acknowledges and witnesses with"
 	}
 	if whole {
-		add(levelOK, "charter", "version %d of %q names this hub", now.Version, now.Slug)
+		add(levelOK, "charter", "version %d of %q names this %s", now.Version, now.Slug, service)
 		return
 	}
-	add(levelFault, "charter", "version %d of %q %s: take %s to whoever holds its charter keys (`tombolo charter update community --service %s`), then `tombolo-hub admit` what they export",
-		now.Version, now.Slug, says, filepath.Join(s.Dir(), folder.ServiceFile(ledger.Hub)), folder.ServiceFile(ledger.Hub))
+	add(levelFault, "charter", "version %d of %q %s: take %s to whoever holds its charter keys (`tombolo charter update community --service %s`), then `%s` what they export",
+		now.Version, now.Slug, says, filepath.Join(s.Dir(), folder.ServiceFile(service)), folder.ServiceFile(service), admits[service])
+}
+
+// admits is how each takes in what others wrote.
+var admits = map[ledger.AuthorRole]string{ledger.Hub: "tombolo-hub admit", ledger.Evaluator: "tombolo-hub evaluator admit"}
+
+// mayReport counts the gateways that may report, and their nodes.
+func mayReport(rights replica.Rights) (gateways, nodes int) {
+	all := map[ledger.CharterID]bool{}
+	for _, a := range rights.Authors {
+		if id, ok := a.Charter[ledger.ReportLog]; ok && !a.Removed {
+			gateways++
+			all[id] = true
+		}
+	}
+	return gateways, len(all)
 }
 
 // findNodes says whose reports can come.
-func (e *env) findNodes(s *site, add func(level, part, format string, args ...any)) {
+func (e *env) findNodes(s *site, role ledger.AuthorRole, add func(level, part, format string, args ...any)) {
 	rights, err := s.Rights()
 	if err != nil {
 		add(levelFault, "nodes", "%v", err)
 		return
 	}
-	gateways := 0
-	nodes := map[ledger.CharterID]bool{}
-	for _, a := range rights.Authors {
-		if id, ok := a.Charter[ledger.ReportLog]; ok && !a.Removed {
-			gateways++
-			nodes[id] = true
-		}
-	}
+	gateways, nodes := mayReport(rights)
 	level := levelOK
 	if gateways == 0 {
 		level = levelNote
 	}
-	add(level, "nodes", "%d gateways of %d registered nodes may report; `tombolo-hub admit` takes in more", gateways, len(nodes))
+	add(level, "nodes", "%s of %s may report; `%s` takes in more", count(gateways, "gateway", "gateways"), count(nodes, "registered node", "registered nodes"), admits[role])
 }
 
 // expiring is how long before a certificate ends somebody should know.
 const expiring = 30 * 24 * time.Hour
 
 // findLinks looks at links.toml, where there is one, and at what it names.
-func (e *env) findLinks(s *site, add func(level, part, format string, args ...any)) {
-	if !exists(filepath.Join(s.Dir(), linksFile)) {
+func (e *env) findLinks(s *site, role ledger.AuthorRole, add func(level, part, format string, args ...any)) {
+	if role == ledger.Hub && !exists(filepath.Join(s.Dir(), linksFile)) {
 		return // the hub's own broker
 	}
 	all, err := readLinks(s.Dir(), nil)
@@ -164,7 +188,7 @@ func (e *env) findLinks(s *site, add func(level, part, format string, args ...an
 			add(levelOK, part, "leads to %s", l.Broker)
 			continue
 		}
-		until, err := linking.CheckOutside(l, "this hub", own, e.Now())
+		until, err := linking.CheckOutside(l, fmt.Sprintf("this %s", role), own, e.Now())
 		switch {
 		case err != nil:
 			add(levelFault, part, "%v", err)

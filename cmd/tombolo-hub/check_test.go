@@ -62,7 +62,7 @@ func TestCheck(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "keys", "others may read this private key"},
-		"an evaluator's folder": {func(_ *world, dir string) { put(dir, "keys/evaluator.pem", "key") }, "keys", "name the hub's with --data"},
+		"an evaluator's folder": {func(_ *world, dir string) { put(dir, "keys/evaluator.pem", "key") }, "keys", "name that of the hub with --data"},
 		"a key that is none":    {func(_ *world, dir string) { put(dir, "keys/hub-witness.pem", "junk") }, "keys", "hub-witness.pem"},
 		"links that are none":   {func(_ *world, dir string) { put(dir, "links.toml", "[links.a]\nbroker = 3\n") }, "links", "links.toml"},
 		"a link of a node":      {func(_ *world, dir string) { put(dir, "links.toml", "[links.a]\nbroker = \"tls://x\"\nown = true\n") }, "links", "take `own = true` out"},

@@ -178,7 +178,7 @@ func (s hubStatus) String() string {
 	line("hub", "%s, %s", s.Hub, named)
 	line("community", "%s", s.Community)
 	if s.Broker != nil {
-		line("broker", "%s: %d connected, %d gateways may; %d refused, %d publishes and subscribes refused", s.Broker.Listen, s.Broker.Clients, s.Broker.Gateways, s.Broker.Refused, s.Broker.Violations)
+		line("broker", "%s: %d connected, %s may; %d refused, %d publishes and subscribes refused", s.Broker.Listen, s.Broker.Clients, count(s.Broker.Gateways, "gateway", "gateways"), s.Broker.Refused, s.Broker.Violations)
 	}
 	for _, l := range s.Links {
 		state := "up"
@@ -199,7 +199,7 @@ func (s hubStatus) String() string {
 		if h.Forked > 0 {
 			more += fmt.Sprintf(", %d FORKED", h.Forked)
 		}
-		line("holds", "%d entries in %d %s ledgers%s", h.Entries, h.Ledgers, h.Kind, more)
+		line("holds", "%s in %s%s", count(h.Entries, "entry", "entries"), count(h.Ledgers, h.Kind+" ledger", h.Kind+" ledgers"), more)
 	}
 	return b.String()
 }

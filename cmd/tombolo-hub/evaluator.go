@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -124,9 +125,9 @@ func (e *env) evaluatorKeys() *cobra.Command {
 				_, err := io.WriteString(e.Out, "No key was made yet.\n")
 				return err
 			}
-			slices.SortStableFunc(all, func(a, b evaluator.Held) int { return int(a.Opens/60 - b.Opens/60) })
+			slices.SortStableFunc(all, func(a, b evaluator.Held) int { return cmp.Compare(a.Opens, b.Opens) })
 			for _, h := range all {
-				row := keyRow{h.Number, time.Unix(h.Opens, 0).UTC(), time.Unix(h.Closes, 0).UTC(), time.Unix(h.Audit, 0).UTC(), hex.EncodeToString(h.Public[:]), h.Gone}
+				row := rowOf(h)
 				text := "until " + row.Audit.Format(time.RFC3339)
 				if h.Gone {
 					text = "gone for good"

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,7 +73,7 @@ func TestEvaluator(t *testing.T) {
 	must(n.gateway.Import(must(os.Open(w.export())), folder.PinBoth[:1], nil))
 
 	hub := w.startHub(dir)
-	broker := hub.after("msg=broker listen=")
+	broker := hub.After("msg=broker listen=")
 	if err := os.WriteFile(filepath.Join(own, "links.toml"), fmt.Appendf(nil, "[links.hub]\nbroker = \"tls://%s\"\n", broker), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -132,6 +133,16 @@ func TestEvaluator(t *testing.T) {
 	if a, _ := evaluate(9); a.Refused != census.RefusedQuota {
 		t.Errorf("over the quota: %q, %d evaluations", a.Refused, len(a.Evaluations))
 	}
+	if out := w.ok("evaluator", "status", "--data", own); !strings.Contains(out, "state      running\n") || !strings.Contains(out, ", named by the charter") ||
+		!strings.Contains(out, "1 gateway of 1 registered node may ask") || !strings.Contains(out, "casa/") || !strings.Contains(out, " asked for 128 of 128\n") {
+		t.Errorf("status: %s", out)
+	}
+	if log := daemon.Log.String(); !strings.Contains(log, "a gateway has begun to ask") || !strings.Contains(log, "more than half of its quota") {
+		t.Errorf("nobody could notice: %s", log)
+	}
+	if out := w.ok("evaluator", "check", "--data", own); strings.Contains(out, "FAULT") || !strings.Contains(out, "names this evaluator") || !strings.Contains(out, "leads to tls://"+broker) {
+		t.Errorf("check: %s", out)
+	}
 	// The evaluator is not the hub, which is no gateway either.
 	hubFolder := must(folder.Open(dir, false))
 	defer hubFolder.Close()
@@ -154,9 +165,21 @@ func TestEvaluator(t *testing.T) {
 	if _, errs, code := w.run("evaluator", "key", "--data", own, "--number", "1", "--opens", fmt.Sprint(term.Opens), "--closes", fmt.Sprint(term.Closes), "--audit", fmt.Sprint(term.Audit), "--out", path); code != 1 || !strings.Contains(errs, "not made again") {
 		t.Errorf("made anew: %d %s", code, errs)
 	}
-	daemon.stop()
-	hub.stop()
-	for _, log := range []string{daemon.log.String(), hub.log.String()} {
+	daemon.End(syscall.SIGTERM)
+	if out := w.ok("evaluator", "status", "--data", own); !strings.Contains(out, "not running: start it") || !strings.Contains(out, "gone for good") {
+		t.Errorf("status: %s", out)
+	}
+	if err := os.Remove(filepath.Join(own, "links.toml")); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, code := w.run("evaluator", "check", "--data", own); code != 1 || !strings.Contains(out, "FAULT  links: there is no ") {
+		t.Errorf("check without links: %d %s", code, out)
+	}
+	if out, _, code := w.run("check", "--data", own); code != 1 || !strings.Contains(out, "this is the folder of the evaluator") {
+		t.Errorf("check of the hub: %d %s", code, out)
+	}
+	hub.End(syscall.SIGTERM)
+	for _, log := range []string{daemon.Log.String(), hub.Log.String()} {
 		if strings.Contains(log, key) {
 			t.Error("a key stands in a log")
 		}

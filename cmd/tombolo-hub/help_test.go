@@ -14,11 +14,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"tombolo/cmd/internal/daemontest"
 	"tombolo/cmd/internal/folder"
 	"tombolo/sync/ledger"
 	"tombolo/sync/store"
@@ -157,31 +156,6 @@ func (w *world) node(slug string) *node {
 	return n
 }
 
-// process is the program, running.
-type process struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	log  lockedBuffer
-	done chan error
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func environment() []string { return append(os.Environ(), "TOMBOLO_GUARD="+guards) }
 
 // environment is a machine's: one that has another guard is another.
@@ -217,67 +191,11 @@ func (w *world) ok(args ...string) string {
 }
 
 // start runs a daemon until it has logged something.
-func (w *world) start(word string, args ...string) *process {
+func (w *world) start(word string, args ...string) *daemontest.Daemon {
 	w.t.Helper()
-	p := &process{t: w.t, cmd: exec.Command(bin, args...), done: make(chan error, 1)}
-	p.cmd.Env, p.cmd.Dir = w.environment(), w.dir
-	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	go func() { p.done <- p.cmd.Wait() }()
-	w.t.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // it may have ended
-		if w.t.Failed() {
-			w.t.Logf("%s:\n%s", strings.Join(args, " "), p.log.String())
-		}
-	})
-	p.says(word)
-	return p
-}
-
-// says waits for a word in the log.
-func (p *process) says(word string) {
-	p.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !strings.Contains(p.log.String(), word); time.Sleep(10 * time.Millisecond) {
-		select {
-		case err := <-p.done:
-			p.done <- err
-			p.t.Fatalf("it ended (%v) and never said %q:\n%s", err, word, p.log.String())
-		default:
-		}
-		if time.Now().After(end) {
-			p.t.Fatalf("it does not say %q:\n%s", word, p.log.String())
-		}
-	}
-}
-
-// stop ends it by SIGTERM, which is a good end.
-func (p *process) stop() {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.t.Fatal(err)
-	}
-	select {
-	case err := <-p.done:
-		p.done <- err
-		if err != nil {
-			p.t.Errorf("after SIGTERM: %v:\n%s", err, p.log.String())
-		}
-	case <-time.After(15 * time.Second):
-		p.t.Errorf("it does not end:\n%s", p.log.String())
-	}
-}
-
-// after is what stands behind a word in the log, up to a blank.
-func (p *process) after(word string) string {
-	p.t.Helper()
-	_, rest, ok := strings.Cut(p.log.String(), word)
-	if !ok {
-		p.t.Fatalf("the log has no %q:\n%s", word, p.log.String())
-	}
-	return strings.Fields(rest)[0]
+	cmd := exec.Command(bin, args...)
+	cmd.Env, cmd.Dir = w.environment(), w.dir
+	return daemontest.Start(w.t, cmd, word)
 }
 
 // get reads a page.
@@ -312,7 +230,7 @@ func (w *world) hub() string {
 
 var freely = []string{"--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"}
 
-func (w *world) startHub(dir string, more ...string) *process {
+func (w *world) startHub(dir string, more ...string) *daemontest.Daemon {
 	w.t.Helper()
 	return w.start("msg=ready", append(append([]string{"run", "--data", dir}, freely...), more...)...)
 }

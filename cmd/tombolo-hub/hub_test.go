@@ -37,8 +37,8 @@ func TestHub(t *testing.T) {
 	}
 
 	p := w.startHub(dir)
-	p.says("does not name this hub")
-	web := "http://" + p.after("http=")
+	p.Says("does not name this hub")
+	web := "http://" + p.After("http=")
 	for _, path := range []string{"/healthz", "/v1/community"} {
 		if status, body := get(t, web+path); status != 200 {
 			t.Errorf("%s: %d %s", path, status, body)
@@ -85,10 +85,10 @@ func TestHub(t *testing.T) {
 	if out, errs, code := w.run("admit", "--data", dir, w.export(), bundle); code != 0 || errs != "" {
 		t.Errorf("admit, registered: %d\n%s%s", code, out, errs)
 	}
-	if out := w.ok("check", "--data", dir); !strings.Contains(out, "1 gateways of 1 registered nodes may report") {
+	if out := w.ok("check", "--data", dir); !strings.Contains(out, "1 gateway of 1 registered node may report") {
 		t.Errorf("check: %s", out)
 	}
-	if out := w.ok("status", "--data", dir); !strings.Contains(out, "1 gateways may") || !strings.Contains(out, "named by the charter") {
+	if out := w.ok("status", "--data", dir); !strings.Contains(out, "1 gateway may") || !strings.Contains(out, "named by the charter") {
 		t.Errorf("status: %s", out)
 	}
 	for _, second := range [][]string{{"run", "--data", dir, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0"}} {
@@ -96,20 +96,16 @@ func TestHub(t *testing.T) {
 			t.Errorf("a second one: %d %s", code, errs)
 		}
 	}
-	p.stop()
+	p.End(syscall.SIGTERM)
 	if _, errs, code := w.run("status", "--data", dir); code != 1 || !strings.Contains(errs, "no hub runs on this folder") {
 		t.Errorf("status of none: %d %s", code, errs)
 	}
 	// It was killed: what is left of it is in nobody's way.
 	p = w.startHub(dir)
-	if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	<-p.done
-	p.done <- nil
+	p.End(syscall.SIGKILL)
 	p = w.startHub(dir)
 	status()
-	p.stop()
+	p.End(syscall.SIGTERM)
 }
 
 // TestAdmitRefused: what is not this community's is not taken in, and each says why.
@@ -269,8 +265,8 @@ func TestDatabaseDown(t *testing.T) {
 	if status, body := get(t, "http://"+s.HTTP+"/readyz"); status != 503 || !strings.Contains(body, "starting") {
 		t.Errorf("readyz: %d %s", status, body)
 	}
-	p.stop()
-	if strings.Contains(p.log.String()+out, "secret-word") {
+	p.End(syscall.SIGTERM)
+	if strings.Contains(p.Log.String()+out, "secret-word") {
 		t.Error("the password is told")
 	}
 }

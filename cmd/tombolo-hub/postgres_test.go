@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"strings"
+	"syscall"
 	"testing"
 
 	"tombolo/cmd/internal/folder"
@@ -30,17 +31,17 @@ func TestPostgres(t *testing.T) {
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	p.says("msg=ready")
+	p.Says("msg=ready")
 	n := w.node("casa")
 	w.ok("admit", "--data", dir, "--database", url, w.exportOf(n.desk, ledger.DirectoryLog))
 	until(t, "the running hub does not hear of the node", func() bool {
-		return strings.Contains(w.ok("status", "--data", dir), "1 gateways may")
+		return strings.Contains(w.ok("status", "--data", dir), "1 gateway may")
 	})
 	file := w.path("hub.backup")
 	w.ok("backup", "--data", dir, "--database", url, file)
-	p.stop()
-	if !strings.Contains(p.log.String(), "PostgreSQL at") || strings.Contains(p.log.String(), url) {
-		t.Errorf("where the ledgers are: %s", p.log.String())
+	p.End(syscall.SIGTERM)
+	if !strings.Contains(p.Log.String(), "PostgreSQL at") || strings.Contains(p.Log.String(), url) {
+		t.Errorf("where the ledgers are: %s", p.Log.String())
 	}
 
 	again := w.path("again")
@@ -60,7 +61,7 @@ func TestPostgres(t *testing.T) {
 		t.Errorf("%d directories were restored", directories)
 	}
 	p = w.startHub(again, "--database", other)
-	p.stop()
+	p.End(syscall.SIGTERM)
 	if _, errs, code := w.run("restore", "--data", w.path("third"), "--database", other, file); code != 1 || errs == "" {
 		t.Errorf("into a database that holds something: %d %s", code, errs)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"tombolo/cmd/internal/cli"
 	"tombolo/cmd/internal/folder"
+	"tombolo/sync/ledger"
 )
 
 // env is what a command has of the world.
@@ -48,9 +49,9 @@ const (
 
 func (e *env) root() *cobra.Command {
 	evaluator := group("evaluator", "The keys of a community's epochs: not the hub's affair, and on another machine",
-		e.evaluatorInit(), e.evaluatorRun(), e.evaluatorKey(), e.evaluatorForget(), e.evaluatorKeys(), e.admitCmd())
+		e.evaluatorInit(), e.evaluatorRun(), e.evaluatorKey(), e.evaluatorForget(), e.evaluatorKeys(), e.evaluatorStatus(), e.checkCmd(ledger.Evaluator), e.admitCmd())
 	e.folderFlag(evaluator, evaluatorFolder, "TOMBOLO_EVALUATOR_DIR", "tombolo-hub evaluator init FILE")
-	hub := []*cobra.Command{e.initCmd(), e.runCmd(), e.admitCmd(), e.backupCmd(), e.restoreCmd(), e.statusCmd(), e.checkCmd()}
+	hub := []*cobra.Command{e.initCmd(), e.runCmd(), e.admitCmd(), e.backupCmd(), e.restoreCmd(), e.statusCmd(), e.checkCmd(ledger.Hub)}
 	for _, c := range hub {
 		e.folderFlag(c, hubFolder, "TOMBOLO_HUB_DIR", "tombolo-hub init FILE")
 		if n := c.Name(); n != "init" && n != "status" { // init leaves it to the start, which knows a new database
@@ -86,6 +87,11 @@ func verb(use, short string, run func(*cobra.Command, []string) error) *cobra.Co
 // print prints v as one line of JSON, or the text for people.
 func (e *env) print(v any, text string, args ...any) error {
 	return cli.Print(e.Out, e.json, v, text, args...)
+}
+
+// count is a number of things in words.
+func count[N int | int64 | uint32 | uint64](n N, one, many string) string {
+	return cli.Count(n, one, many)
 }
 
 // warn tells a person something that stops nothing.

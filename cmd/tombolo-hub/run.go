@@ -135,7 +135,7 @@ func (r *running) prepare() (*hub.Hub, error) {
 		cfg.Grace = time.Nanosecond // at once; for package hub 0 is its default
 	}
 	var err error
-	if cfg.Guard, err = folder.Guard(); err != nil {
+	if cfg.Guard, err = r.HubGuard(); err != nil {
 		return nil, err
 	}
 	cfg.Holder = holder(r.env.dir)

@@ -18,9 +18,11 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"tombolo/cmd/internal/daemontest"
 	"tombolo/cmd/internal/folder"
 	"tombolo/sync/census"
 	"tombolo/sync/enroll"
@@ -230,19 +232,10 @@ func free(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func (p *process) kill(t *testing.T) {
-	t.Helper()
-	if err := p.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	err := <-p.done
-	p.done <- err
-}
-
 // closedAs waits until a hub's API says what an epoch was closed with.
-func closedAs(t *testing.T, p *process, e *ledger.EpochOpened) (c hub.ClosedAnswer) {
+func closedAs(t *testing.T, p *daemontest.Daemon, e *ledger.EpochOpened) (c hub.ClosedAnswer) {
 	t.Helper()
-	web := "http://" + p.after("http=")
+	web := "http://" + p.After("http=")
 	until(t, "the epoch is not closed", func() bool {
 		time.Sleep(200 * time.Millisecond) // no more often than anybody may ask
 		status, body := get(t, web+"/v1/epochs/"+e.ID().String())
@@ -277,10 +270,10 @@ func TestShared(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(second, "links.toml"), []byte(links), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	one := func(grace string) *process {
+	one := func(grace string) *daemontest.Daemon {
 		return w.start("msg=ready", "run", "--data", w.dir, "--listen", w.broker, "--http", "127.0.0.1:0", "--database", url, "--grace", grace)
 	}
-	other := func(grace string) *process {
+	other := func(grace string) *daemontest.Daemon {
 		return w.start("msg=ready", "run", "--data", second, "--http", "127.0.0.1:0", "--database", url, "--grace", grace)
 	}
 	a, b := one("-1s"), other("-1s")
@@ -293,13 +286,13 @@ func TestShared(t *testing.T) {
 		g.write(t, report[:2]...)
 		switch n {
 		case 0: // when both have their share
-			b.says("share of the reports changed")
+			b.Says("share of the reports changed")
 		case 1, 3:
-			b.kill(t)
+			b.End(syscall.SIGKILL)
 		case 2, 4:
 			b = other("-1s")
 		case 5:
-			a.kill(t) // and the broker with it
+			a.End(syscall.SIGKILL) // and the broker with it
 			server.Kill()
 		}
 		g.write(t, report[2:]...)
@@ -307,30 +300,30 @@ func TestShared(t *testing.T) {
 	if err := server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	b.kill(t)
+	b.End(syscall.SIGKILL)
 	a, b = one("-1s"), other("-1s")
 	held(t, w.gateways)
-	a.stop()
-	b.stop()
+	a.End(syscall.SIGTERM)
+	b.End(syscall.SIGTERM)
 	a, b = one("0s"), other("0s")
 	want := must(census.NewList(census.Merge(all, nil)))
-	for _, p := range []*process{a, b} {
+	for _, p := range []*daemontest.Daemon{a, b} {
 		c := closedAs(t, p, e)
 		if c.Root != want.Root(nil) || c.Reports != 6 || *c.Passports != uint64(want.Len()) || c.Nodes != 6 {
 			t.Errorf("%+v", c)
 		}
-		resp, body := get(t, "http://"+p.after("http=")+"/v1/epochs/"+e.ID().String()+"/list")
+		resp, body := get(t, "http://"+p.After("http=")+"/v1/epochs/"+e.ID().String()+"/list")
 		if list, err := census.NewList([]byte(body)); resp != 200 || err != nil || list.Root(nil) != want.Root(nil) {
 			t.Errorf("its list: %d, %v", resp, err)
 		}
 	}
 	until(t, "a gateway does not hear of the close", func() bool { return len(censuses(t, w.gateways[0].store, e.ID())) > 0 })
-	a.stop()
+	a.End(syscall.SIGTERM)
 	until(t, "a hub without a broker says that it is ready", func() bool {
-		status, body := get(t, "http://"+b.after("http=")+"/readyz")
+		status, body := get(t, "http://"+b.After("http=")+"/readyz")
 		return status == 503 && strings.Contains(body, "no link to a broker is up")
 	})
-	b.stop()
+	b.End(syscall.SIGTERM)
 	for _, s := range []*store.Store{w.gateways[0].store, w.gateways[5].store} {
 		if n := len(censuses(t, s, e.ID())); n > 1 {
 			t.Errorf("it was closed %d times", n)
@@ -348,7 +341,7 @@ func TestShared(t *testing.T) {
 			t.Errorf("a report ledger: %d entries, %v", i.Size, err)
 		}
 	}
-	if strings.Contains(a.log.String()+b.log.String(), url) {
+	if strings.Contains(a.Log.String()+b.Log.String(), url) {
 		t.Error("the database's URL is in the log")
 	}
 }
@@ -361,7 +354,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	w := newIsles(t, 3)
 	first := w.opens(1, -time.Minute)
 	w.ok("admit", "--data", w.dir, w.export())
-	run := func(dir string) *process {
+	run := func(dir string) *daemontest.Daemon {
 		return w.start("msg=ready", "run", "--data", dir, "--listen", w.broker, "--http", "127.0.0.1:0", "--grace", "0s")
 	}
 	p := run(w.dir)
@@ -405,7 +398,7 @@ func TestBackupUnderLoad(t *testing.T) {
 		}
 		return true
 	})
-	p.kill(t)
+	p.End(syscall.SIGKILL)
 
 	again := w.path("again")
 	out := w.ok("restore", "--data", again, file)
@@ -445,8 +438,8 @@ func TestBackupUnderLoad(t *testing.T) {
 			t.Errorf("%d histories too many", len(forks))
 		}
 	}
-	p.stop()
-	if forks := must(f.Store().Forks()); len(forks) > 0 || bytes.Contains([]byte(p.log.String()), []byte(hex.EncodeToString(w.evaluator))) {
+	p.End(syscall.SIGTERM)
+	if forks := must(f.Store().Forks()); len(forks) > 0 || bytes.Contains([]byte(p.Log.String()), []byte(hex.EncodeToString(w.evaluator))) {
 		t.Errorf("%d histories too many", len(forks))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"tombolo/cmd/internal/daemontest"
 	"tombolo/cmd/internal/service/servicetest"
 )
 
@@ -70,7 +71,7 @@ func TestUnits(t *testing.T) {
 			for _, e := range u["Environment"] {
 				cmd.Env = append(cmd.Env, whole.Replace(e))
 			}
-			var log lockedBuffer
+			var log daemontest.Log
 			cmd.Stdout, cmd.Stderr = &log, &log
 			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 			if err := cmd.Start(); err != nil {

@@ -188,7 +188,7 @@ func (a *audit) charter(l *audited, id ledger.CharterID, role ledger.AuthorRole)
 		if l.report.Size >= limit.Size && (n < 0 || l.roots[n] != *limit.Root) {
 			return authority{text: fmt.Sprintf("nobody: the charter of %s %q counts another history of it", c.Kind, c.Slug)}
 		}
-		out.text += fmt.Sprintf("; retired, %d entries count", out.limit)
+		out.text += "; retired, " + count(out.limit, "entry counts", "entries count")
 		out.settled = l.report.Size >= limit.Size // a part of it may be one of two
 	}
 	return out

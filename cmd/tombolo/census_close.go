@@ -74,11 +74,10 @@ func (e *env) hubOf(f *folder.Folder) (*hub.Hub, error) {
 			return nil, err
 		}
 	}
-	guard, err := folder.Guard()
-	if err != nil {
+	var err error
+	if cfg.Guard, err = f.HubGuard(); err != nil {
 		return nil, err
 	}
-	cfg.Guard = guard
 	return hub.New(cfg)
 }
 
@@ -102,8 +101,8 @@ func (e *env) censusClose() *cobra.Command {
 			if closed.Withheld {
 				next = "Nothing of it is published, and nothing is drawn."
 			}
-			return e.print(v, "epoch %d  %v\npassports  %s\nreports    %d\nroot       %v\nestate     %d nodes, %d doors, %d m²\n%s\n",
-				p.Number, p.id, figureWords(v.Closed), closed.Reports, &v.Closed.Root, closed.Nodes, closed.Doors, closed.Floor, next)
+			return e.print(v, "epoch %d  %v\npassports  %s\nreports    %d\nroot       %v\nestate     %s, %s, %d m²\n%s\n",
+				p.Number, p.id, figureWords(v.Closed), closed.Reports, &v.Closed.Root, count(closed.Nodes, "node", "nodes"), count(closed.Doors, "door", "doors"), closed.Floor, next)
 		})
 	})
 	c.Long = "A hub closes each epoch by itself some hours after its end; this does it now. What comes later is kept, and not counted.\n" +
@@ -138,8 +137,8 @@ func (e *env) censusDraw() *cobra.Command {
 				return fmt.Errorf("epoch %d: %w", p.Number, err)
 			}
 			p.draws = []*ledger.Draw{&d}
-			return e.print(viewOfEpoch(p, e.Now()), "epoch %d: %d of %d tags are drawn by %v, from %q.\nTheir gateways open them to the auditors (%s) by themselves, until %s; no answer counts against the figure.\n",
-				p.Number, min(uint64(p.Sample), d.Size), d.Size, &seed, d.Source, auditorsOr(p.Auditors), when(unix(p.Audit)))
+			return e.print(viewOfEpoch(p, e.Now()), "epoch %d: %d of %s drawn by %v, from %q.\nTheir gateways open them to the auditors (%s) by themselves, until %s; no answer counts against the figure.\n",
+				p.Number, min(uint64(p.Sample), d.Size), count(d.Size, "tag is", "tags are"), &seed, d.Source, auditorsOr(p.Auditors), when(unix(p.Audit)))
 		})
 	})
 	c.Long = "There is one draw for an epoch, and a second one shows in the hub's ledger for good."

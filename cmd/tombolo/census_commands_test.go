@@ -255,7 +255,7 @@ func TestCensusUsage(t *testing.T) {
 		{2, "PASSPORT is missing", []string{"receipt"}},
 		{2, "no passport's number", []string{"receipt", "zero"}},
 		{1, "exists", []string{"receipt", "1", "-o", file}},
-		{1, "no tombolod runs there", []string{"receipt", "1", "-o", filepath.Join(dir, "out")}},
+		{1, dir + ": no tombolod runs there: start it (systemctl start tombolod), it talks to the readers and to others; or name the folder of a gateway that runs (--dir", []string{"receipt", "1", "-o", filepath.Join(dir, "out")}},
 		{1, "no Tombolo folder", []string{"close", "--dir", filepath.Join(dir, "none")}},
 		{1, "no Tombolo folder", []string{"status", "--dir", filepath.Join(dir, "none")}},
 		{1, "not an auditor's key", []string{"audit", "--from", dir, "--key", file, "--community", strings.Repeat("00", 32)}},

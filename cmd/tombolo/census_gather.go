@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdh"
 	"errors"
@@ -30,8 +31,8 @@ type hubSource interface {
 	// Reports are what a close covers, with the covered reports' tags if each wants
 	// them, as they are sealed to an auditor.
 	Reports(ctx context.Context, epoch ledger.EpochID, key *ecdh.PrivateKey, each func(census.Tagged, census.Shown) error) ([]census.Covered, error)
-	// Openings are what was opened to an auditor for a draw: by tag, and sealed.
-	Openings(ctx context.Context, epoch ledger.EpochID, auditor [32]byte) ([]sealedOpening, error)
+	// Openings hands over what was opened to an auditor for a draw: by tag, and sealed.
+	Openings(ctx context.Context, epoch ledger.EpochID, auditor [32]byte, each func(sealedOpening)) error
 }
 
 // sealedOpening is one drawn tag's.
@@ -272,39 +273,54 @@ func (g *gathering) fetchList(ctx context.Context, closed census.Closed) error {
 	return g.missing("what the list covers", err)
 }
 
-// fetchOpenings unseals what was opened to this auditor.
+// fetchOpenings unseals what was opened to this auditor of the drawn tags. It keeps
+// one answer for each: a good one, if any is, and so no more than were drawn,
+// whatever a hub sends.
 func (g *gathering) fetchOpenings(ctx context.Context) error {
 	d := g.draw()
-	if d == nil {
-		return nil
+	closed, ok := g.closed()
+	list, err := census.NewList(g.list)
+	if d == nil || !ok || g.list == nil || err != nil {
+		return nil // then nothing can be said to be drawn
 	}
-	public := [32]byte(g.key.PublicKey().Bytes())
-	g.bar.at("openings", 0, 0)
-	all, err := g.hub.Openings(ctx, g.epoch.id, public)
-	if bad := g.missing("the openings", err); bad != nil {
-		return bad
+	type sought struct {
+		entry census.Entry
+		left  int // openings to be looked at
+		good  bool
+	}
+	drawn := map[census.Tag]*sought{}
+	for _, i := range census.Indices(d.Body.Seed, closed.Body.Root, uint64(list.Len()), g.epoch.Sample) {
+		e := list.At(int64(i))
+		drawn[e.Tag] = &sought{entry: e, left: cmp.Or(len(g.covers), maxAnswers)} // of each gateway the hub gives one
 	}
 	g.answers = map[census.Tag][]census.Answer{}
-	for i, s := range all {
-		g.bar.at("openings", int64(i+1), int64(len(all)))
+	seen := int64(0)
+	err = g.hub.Openings(ctx, g.epoch.id, [32]byte(g.key.PublicKey().Bytes()), func(s sealedOpening) {
+		seen++
+		g.bar.at("openings", seen, 0)
 		if s.draw != d.Body.Seed {
 			g.elsewhere++
-			continue
+			return
 		}
-		if len(g.answers[s.tag]) >= maxAnswers {
-			continue
+		want := drawn[s.tag]
+		if want == nil || want.good || want.left == 0 {
+			return
 		}
+		want.left--
 		o, err := census.Unseal(g.key, census.Sealing{Community: g.chain.ID(), Epoch: g.epoch.id, Draw: s.draw, Tag: s.tag}, s.sealed)
 		if err == nil {
 			g.shown(o)
+			err = o.Verify(g.rules, want.entry)
 		}
-		g.answers[s.tag] = append(g.answers[s.tag], census.Answer{Opening: o, Err: err})
-	}
-	return nil
+		if want.good = err == nil; want.good || len(g.answers[s.tag]) == 0 {
+			g.answers[s.tag] = []census.Answer{{Opening: o, Err: err}}
+		}
+	})
+	return g.missing("the openings", err)
 }
 
-// maxAnswers bounds the openings that are looked at for one tag: every node that
-// reported it may send one.
+// maxAnswers bounds the openings of one tag that are looked at when it is not known
+// how many gateways reported.
 const maxAnswers = 64
 
 // boundedBuffer takes so many bytes.

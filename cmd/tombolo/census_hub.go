@@ -161,12 +161,11 @@ func (h hubClient) Reports(ctx context.Context, epoch ledger.EpochID, key *ecdh.
 	return sealed.Covers, nil
 }
 
-func (h hubClient) Openings(ctx context.Context, epoch ledger.EpochID, auditor [32]byte) (out []sealedOpening, err error) {
-	all, err := h.Client.Openings(ctx, epoch, auditor)
-	for _, o := range all {
-		out = append(out, sealedOpening{o.Draw, census.Tag(o.Tag), o.Sealed})
-	}
-	return out, served(err)
+func (h hubClient) Openings(ctx context.Context, epoch ledger.EpochID, auditor [32]byte, each func(sealedOpening)) error {
+	return served(h.Client.Openings(ctx, epoch, auditor, func(o hub.OpeningAnswer) error {
+		each(sealedOpening{o.Draw, census.Tag(o.Tag), o.Sealed})
+		return nil
+	}))
 }
 
 // hubStatus lists the epochs as a hub tells them.

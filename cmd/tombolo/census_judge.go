@@ -138,7 +138,7 @@ func (g *gathering) checkConsistent(a *auditFlags) (census.Check, []ledger.Fork,
 		c.Details = append(c.Details, fmt.Sprintf("epoch %d was opened for the same days, too, as %v: it has another figure", p.Number, p.id))
 	}
 	if g.elsewhere > 0 {
-		c.Details = append(c.Details, fmt.Sprintf("%d openings answer another draw than this one: ask their gateways who drew", g.elsewhere))
+		c.Details = append(c.Details, count(g.elsewhere, "opening answers", "openings answer")+" another draw than this one: ask the gateways who drew")
 	}
 	return c, append(forks, held...), nil
 }

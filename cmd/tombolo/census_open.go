@@ -85,7 +85,7 @@ func (e *env) censusOpen() *cobra.Command {
 	c.Flags().Var(&o.audit, "audit", fmt.Sprintf("drawn passports are opened until then, and the epoch's key is deleted (default %d days after the close)", auditDays))
 	c.Flags().StringVar(&o.beacon, "beacon", "", "where the draw's seed will come from, as in \"the hash of Ethereum's first block after 2027-02-03T12:00Z\"")
 	c.Flags().Uint32Var(&o.sample, "sample", defaultSample, "how many tags are drawn; none of 300 bad is under 1% at 95%")
-	c.Flags().Uint32Var(&o.quota, "quota", 0, "how many tags the evaluator makes for one gateway at most (default by how many are admitted)")
+	c.Flags().Uint32Var(&o.quota, "quota", 0, "how many tags the evaluator makes for one gateway at most; who has a stolen gateway key learns as many (default enough for all who are admitted)")
 	c.Flags().Var(&o.auditors, "auditor", "somebody to whom drawn tags are opened; may be given several times")
 	c.Flags().StringVar(&o.offer, "offer", "", "the evaluator's offer in a file, from `tombolo-hub evaluator key` (default: it is asked over the links)")
 	c.Flags().DurationVar(&o.patience, "patience", offerPatience, "how long to wait for the evaluator")
@@ -121,8 +121,8 @@ func (o *openFlags) fill(all []*epoch, admitted int, now time.Time) error {
 		return usage("--sample 0: then nothing would be looked at")
 	}
 	if o.quota == 0 {
-		// Everybody may come to one gateway, some are admitted yet, and a batch may
-		// have to be asked twice.
+		// Everybody may come to one node, some are admitted yet, and a batch may have
+		// to be asked twice. Less would leave residents out: see the threat model.
 		const batch = census.BatchSize
 		o.quota = uint32(min((int64(admitted)*5/4+batch-1)/batch*batch+batch, 1<<31))
 	}

@@ -32,7 +32,7 @@ func (e *env) censusReceipt() *cobra.Command {
 		}
 		data, err := gateway.AskReceipt(c.Context(), e.dir, n, epoch.text, full)
 		if err != nil {
-			return err
+			return elsewhere(err)
 		}
 		r, err := census.ParseReceipt(data)
 		if err != nil {

@@ -146,44 +146,76 @@ func (r *records) registered() (out []census.Registered, err error) {
 }
 
 // reporters are the gateways whose reports count, by the directories of registered
-// nodes: those included that have gone since the epoch began.
+// nodes: those included that have gone since the epoch began. One that its node
+// withdrew before is not that node's: it may have been withdrawn because it was stolen.
 func (r *records) reporters(nodes []census.Registered, p *epoch) (map[ledger.KeyID]census.Gateway, error) {
 	all, err := r.Store().Ledgers()
 	if err != nil {
 		return nil, err
 	}
-	out := map[ledger.KeyID]census.Gateway{}
+	type claim struct {
+		node    ledger.CharterID
+		signing [32]byte
+	}
+	var claims []claim
+	gone := map[claim]bool{} // whichever steward withdrew it
 	for _, i := range all {
 		if i.Origin.Kind != ledger.DirectoryLog || !slices.ContainsFunc(nodes, func(n census.Registered) bool { return n.Body.Node == i.Charter }) {
 			continue
 		}
-		if err := r.directory(i, p, out); err != nil {
+		err := r.directory(i, func(e folder.Record) {
+			switch b := e.Body.(type) {
+			case *ledger.DirectoryKeys:
+				claims = append(claims, claim{i.Charter, b.Keys.Signing})
+			case *ledger.DirectoryGone:
+				if e.Time.Unix() < p.Opens {
+					gone[claim{i.Charter, b.Signing}] = true
+				}
+			}
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
-	return out, r.enrolled(out)
+	out := map[ledger.KeyID]census.Gateway{}
+	for _, c := range claims {
+		if !gone[c] {
+			claimed(out, c.signing, c.node)
+		}
+	}
+	return out, r.enrolled(out, p)
+}
+
+// claimed adds a node's claim that a gateway is its own.
+func claimed(out map[ledger.KeyID]census.Gateway, signing [32]byte, node ledger.CharterID) {
+	id := ledger.KeyIDOf(signing[:])
+	g, there := out[id]
+	switch {
+	case !there:
+		g = census.Gateway{Key: signing[:], Node: node}
+	case !g.Of(node):
+		g.Also = append(g.Also, node)
+	}
+	out[id] = g
 }
 
 // enrolled adds the gateways of the folder's own node, if it has one.
-func (r *records) enrolled(out map[ledger.KeyID]census.Gateway) error {
+func (r *records) enrolled(out map[ledger.KeyID]census.Gateway, p *epoch) error {
 	node, err := r.NodeID()
 	if err != nil || node.IsZero() {
 		return err
 	}
 	all, err := r.Gateways()
 	for _, g := range all {
-		id := ledger.KeyIDOf(g.Keys.Signing[:])
-		if _, there := out[id]; !there {
-			out[id] = census.Gateway{Key: g.Keys.Signing[:], Node: node}
+		if g.Active() || g.Removed.Unix() >= p.Opens {
+			claimed(out, g.Keys.Signing, node)
 		}
 	}
 	return err
 }
 
-// directory adds the gateways of one. A key that another node published first
-// stays that node's; one that was withdrawn before the epoch began is nobody's: it
-// may have been withdrawn because it was stolen.
-func (r *records) directory(i store.Info, p *epoch, out map[ledger.KeyID]census.Gateway) error {
+// directory hands over what counts of one.
+func (r *records) directory(i store.Info, each func(folder.Record)) error {
 	chain, err := r.Store().Charters(i.Charter)
 	if err != nil {
 		return err
@@ -199,17 +231,7 @@ func (r *records) directory(i store.Info, p *epoch, out map[ledger.KeyID]census.
 		if e.Index >= limit {
 			break
 		}
-		switch b := e.Body.(type) {
-		case *ledger.DirectoryKeys:
-			id := ledger.KeyIDOf(b.Keys.Signing[:])
-			if _, there := out[id]; !there {
-				out[id] = census.Gateway{Key: b.Keys.Signing[:], Node: chain.ID()}
-			}
-		case *ledger.DirectoryGone:
-			if id := ledger.KeyIDOf(b.Signing[:]); out[id].Node == chain.ID() && e.Time.Unix() < p.Opens {
-				delete(out, id)
-			}
-		}
+		each(e)
 	}
 	return nil
 }

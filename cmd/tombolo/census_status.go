@@ -155,7 +155,7 @@ func ownWords(own *gateway.CensusEpoch) string {
 	if own.State == "open" || own.State == "to open" {
 		return "here: open"
 	}
-	return fmt.Sprintf("here: %s, %d passports", own.State, own.Present)
+	return fmt.Sprintf("here: %s, %s", own.State, count(own.Present, "passport", "passports"))
 }
 
 func (e *env) printEpochs(rows []epochView) error {

@@ -67,11 +67,11 @@ func (h *toldHub) Reports(_ context.Context, _ ledger.EpochID, _ *ecdh.PrivateKe
 	return h.covers, nil
 }
 
-func (h *toldHub) Openings(_ context.Context, _ ledger.EpochID, auditor [32]byte) (out []sealedOpening, err error) {
+func (h *toldHub) Openings(_ context.Context, _ ledger.EpochID, auditor [32]byte, each func(sealedOpening)) error {
 	for tag, sealed := range h.sealed[auditor] {
-		out = append(out, sealedOpening{h.seed, tag, sealed})
+		each(sealedOpening{h.seed, tag, sealed})
 	}
-	return out, nil
+	return nil
 }
 
 // collect is what an honest hub has of the islands' reports.

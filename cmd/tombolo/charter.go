@@ -31,11 +31,12 @@ type charterView struct {
 }
 
 type authorView struct {
-	Role      string        `json:"role"`
-	Key       hex32         `json:"key"`
-	Retired   bool          `json:"retired"`
-	Successor string        `json:"successor,omitempty"`
-	Counted   []countedView `json:"counted,omitempty"`
+	Role        string        `json:"role"`
+	Key         hex32         `json:"key"`
+	Fingerprint string        `json:"fingerprint,omitempty"` // as `tombolo-hub init` shows it
+	Retired     bool          `json:"retired"`
+	Successor   string        `json:"successor,omitempty"`
+	Counted     []countedView `json:"counted,omitempty"`
 }
 
 type countedView struct {
@@ -43,6 +44,9 @@ type countedView struct {
 	Size        int64  `json:"size"`
 	Root        string `json:"root"`
 }
+
+// isService tells the roles of machines whose keys a person compares.
+func isService(r ledger.AuthorRole) bool { return r == ledger.Hub || r == ledger.Evaluator }
 
 func viewOf(id ledger.CharterID, c ledger.Charter) charterView {
 	v := charterView{Kind: string(c.Kind), ID: id.String(), Slug: c.Slug, Version: c.Version, ChainID: c.ChainID, Threshold: c.Threshold}
@@ -56,6 +60,9 @@ func viewOf(id ledger.CharterID, c ledger.Charter) charterView {
 	}
 	for _, a := range c.Authors {
 		w := authorView{Role: string(a.Role), Key: a.Key, Retired: a.Retired, Successor: hex.EncodeToString(a.Successor)}
+		if isService(a.Role) {
+			w.Fingerprint = folder.Fingerprint(a.Key)
+		}
 		for _, n := range a.Counted {
 			w.Counted = append(w.Counted, countedView{n.Incarnation.String(), n.Size, hex.EncodeToString(n.Root[:])})
 		}
@@ -65,28 +72,36 @@ func viewOf(id ledger.CharterID, c ledger.Charter) charterView {
 }
 
 // lines is the charter for people, a fact a line, so that two of them compare.
-func (v charterView) lines() []string {
-	out := []string{fmt.Sprintf("%-10s %s", v.Kind, v.Slug), "id         " + v.ID, fmt.Sprintf("version    %d", v.Version)}
-	if v.Registry != nil {
-		out = append(out, fmt.Sprintf("registry   %s on chain %d", v.Registry, v.ChainID))
-	} else {
-		out = append(out, "community  "+v.Community)
+func (v charterView) lines() (out []string) {
+	line := func(label, format string, args ...any) {
+		out = append(out, fmt.Sprintf("%-11s ", label)+fmt.Sprintf(format, args...))
 	}
-	out = append(out, fmt.Sprintf("threshold  %d of %d charter keys", v.Threshold, len(v.Keys)))
+	line(v.Kind, "%s", v.Slug)
+	line("id", "%s", v.ID)
+	line("version", "%d", v.Version)
+	if v.Registry != nil {
+		line("registry", "%s on chain %d", v.Registry, v.ChainID)
+	} else {
+		line("community", "%s", v.Community)
+	}
+	line("threshold", "%d of %s", v.Threshold, count(len(v.Keys), "charter key", "charter keys"))
 	for _, k := range v.Keys {
-		out = append(out, "key        "+k.String())
+		line("key", "%s", &k)
 	}
 	for _, a := range v.Authors {
-		line := fmt.Sprintf("%-10s %s", a.Role, &a.Key)
+		more := ""
 		if a.Retired {
-			line += fmt.Sprintf(", retired, %d ledgers count", len(a.Counted))
+			more = ", retired, " + count(len(a.Counted), "ledger counts", "ledgers count")
 			if a.Successor != "" {
-				line += ", followed by " + a.Successor
+				more += ", followed by " + a.Successor
 			}
 		}
-		out = append(out, line)
+		line(a.Role, "%s%s", &a.Key, more)
+		if a.Fingerprint != "" {
+			line("", "fingerprint %s", a.Fingerprint)
+		}
 		for _, n := range a.Counted {
-			out = append(out, fmt.Sprintf("             incarnation %s counts %d entries", n.Incarnation, n.Size))
+			line("", "  incarnation %s counts %s", n.Incarnation, count(n.Size, "entry", "entries"))
 		}
 	}
 	return out

@@ -106,7 +106,7 @@ func (e *env) tellGuest(p *policy.Policy, s standing, b *ledger.GuestPass) {
 		}
 	}
 	if all := gatewaysOf(p, b.Levels); b.Uses > 0 && len(all) > 1 {
-		e.warn("the doors hang on the gateways %s, and each counts for itself: the pass is good for %d entries at every one of them", strings.Join(all, ", "), b.Uses)
+		e.warn("the doors hang on the gateways %s, and each counts for itself: the pass is good for %s at every one of them", strings.Join(all, ", "), count(b.Uses, "entry", "entries"))
 	}
 }
 

@@ -136,16 +136,16 @@ func (e *env) printImport(report folder.ImportReport) error {
 		if l.Origin != (ledger.Origin{}) {
 			name, kind = l.Origin.String(), string(l.Origin.Kind)
 		}
-		text := fmt.Sprintf("%d entries, nothing new", l.Size)
+		text := count(l.Size, "entry", "entries") + ", nothing new"
 		switch {
 		case l.Forked && !errors.Is(l.Refused, folder.ErrForked):
 			text = "REFUSED: its author signed two histories; the proof is kept here"
 		case l.Refused != nil:
 			text = "REFUSED: " + l.Refused.Error()
 		case l.Added > 0:
-			text = fmt.Sprintf("%d entries, %d of them new", l.Size, l.Added)
+			text = fmt.Sprintf("%s, %d of them new", count(l.Size, "entry", "entries"), l.Added)
 		case l.Fresh:
-			text = fmt.Sprintf("%d entries, none new, freshly signed", l.Size)
+			text = count(l.Size, "entry", "entries") + ", none new, freshly signed"
 		}
 		if err := e.print(ledgerRow{name, kind, l.Size, &l.Added, l.Fresh, l.Forked, reason(l.Refused)}, "%s: %s\n", name, text); err != nil {
 			return err

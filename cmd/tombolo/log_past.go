@@ -115,7 +115,7 @@ func (w *pastWorld) behind(v *roster.View, s ledger.Source, have int64) error {
 			why = "; " + p.What
 		}
 	}
-	return fmt.Errorf("it was decided on %d entries of %s, and here %d count%s: %w", s.Size, s.Origin, have, why, errBehind)
+	return fmt.Errorf("it was decided on %s of %s, and here %d count%s: %w", count(s.Size, "entry", "entries"), s.Origin, have, why, errBehind)
 }
 
 // pass follows a Basis before the stretch, where the roster may remember when it

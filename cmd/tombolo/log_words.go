@@ -18,10 +18,10 @@ func (e logEntry) words(zone *time.Location) string {
 		if e.dropped {
 			return fmt.Sprintf("(%v: the body was dropped)", e.kind)
 		}
-		return fmt.Sprintf("(%v: of a newer version, %d bytes)", e.kind, len(e.raw))
+		return fmt.Sprintf("(%v: of a newer version, %s)", e.kind, count(len(e.raw), "byte", "bytes"))
 	case *ledger.Begin:
 		if b.Predecessor != nil {
-			return fmt.Sprintf("a new log begins, generation %d, after %d entries of incarnation %v", b.Generation, b.Predecessor.Size, b.Predecessor.Incarnation)
+			return fmt.Sprintf("a new log begins, generation %d, after %s of incarnation %v", b.Generation, count(b.Predecessor.Size, "entry", "entries"), b.Predecessor.Incarnation)
 		}
 		return fmt.Sprintf("a log begins, generation %d", b.Generation)
 	case *ledger.Dropped:

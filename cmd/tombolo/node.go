@@ -89,8 +89,8 @@ func (e *env) nodeRegister() *cobra.Command {
 				Doors   uint32  `json:"doors"`
 				Floor   uint32  `json:"floor"`
 				Vouched []hex32 `json:"vouched"` // stewards, just now
-			}{node.ID().String(), n.Slug, doors, floor, vouched}, "node %s is registered: %d doors, %d m²\nvouched for %s to phones\n",
-				n.Slug, doors, floor, count(len(vouched), "steward", "stewards"))
+			}{node.ID().String(), n.Slug, doors, floor, vouched}, "node %s is registered: %s, %d m²\nvouched for %s to phones\n",
+				n.Slug, count(doors, "door", "doors"), floor, count(len(vouched), "steward", "stewards"))
 		})
 	})
 	c.Flags().Uint32Var(&floor, "floor", 0, "floor space in square metres, 0 when it is not stated")

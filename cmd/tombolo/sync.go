@@ -175,6 +175,19 @@ func (r reached) String() string {
 	return out
 }
 
+// undone says what to do about what was not reached; nil if all was.
+func (r reached) undone() error {
+	switch {
+	case len(r.Kept) > 0:
+		return fmt.Errorf("what is the node's did not leave this desk: add a link to its own broker, with `own = true`, to %s (the README shows one), or bring it as a file (`tombolo ledger export`)", linksFile)
+	case len(r.Links) > 0:
+		return errors.New("not every link is up: see to it, and run this again")
+	case len(r.Missing) > 0:
+		return errors.New("not every gateway has it all: the others pass it on, or run this again when they are there")
+	}
+	return nil
+}
+
 // downLinks names the links that are not connected, and why.
 func downLinks(all []peer.LinkStatus) []string {
 	out := []string{}
@@ -264,10 +277,7 @@ func (e *env) syncRun() *cobra.Command {
 			if err := e.print(r, "%s\n", r); err != nil {
 				return err
 			}
-			if len(r.Missing) > 0 || len(r.Kept) > 0 || len(r.Links) > 0 {
-				return errTold
-			}
-			return nil
+			return r.undone()
 		})
 	})
 	c.Flags().DurationVar(&patience, "patience", syncPatience, "how long to wait while nothing moves")

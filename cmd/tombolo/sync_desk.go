@@ -133,5 +133,14 @@ var errNoDaemon = gateway.ErrNoDaemon
 type gatewayStatus = gateway.Status
 
 func askStatus(ctx context.Context, dir string) (gatewayStatus, error) {
-	return gateway.AskStatus(ctx, dir)
+	s, err := gateway.AskStatus(ctx, dir)
+	return s, elsewhere(err)
+}
+
+// elsewhere says what to do where no daemon runs: it may run on another folder.
+func elsewhere(err error) error {
+	if errors.Is(err, errNoDaemon) {
+		return fmt.Errorf("%w; or name the folder of a gateway that runs (--dir, as /var/lib/tombolo)", err)
+	}
+	return err
 }

@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestDecidesBy is what a steward reads of a gateway's freshness.
 func TestDecidesBy(t *testing.T) {
@@ -19,6 +22,25 @@ func TestDecidesBy(t *testing.T) {
 	} {
 		if got := decidesBy(tt.s); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestUndone: whoever is left with exit status 1 hears what to do.
+func TestUndone(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		r    reached
+		want string
+	}{
+		{reached{Reached: []string{"a"}}, ""},
+		{reached{Reached: []string{"a"}, Kept: []string{"a"}}, "with `own = true`, to links.toml"},
+		{reached{Missing: []string{"a"}, Links: []string{"hub: refused"}}, "not every link is up"},
+		{reached{Missing: []string{"a"}}, "not every gateway has it all"},
+	} {
+		err := c.r.undone()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %q", c.r, err, c.want)
 		}
 	}
 }

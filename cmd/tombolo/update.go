@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -248,7 +249,7 @@ func countedOf(f *folder.Folder, role ledger.AuthorRole, key hex32, most int64) 
 	for n, i := range all {
 		if n == 0 && most != -1 {
 			if most < 1 || most > i.Size {
-				return nil, usage("--count %d: %d entries of %v are held; see `tombolo ledger show`", most, i.Size, i.Origin)
+				return nil, usage("--count %d: %s held of %v; see `tombolo ledger show`", most, count(i.Size, "entry is", "entries are"), i.Origin)
 			}
 			if i.Root, err = tlog.TreeHash(most, ledger.Hashes(f.Store().Reader(i))); err != nil {
 				return nil, err
@@ -313,13 +314,14 @@ func (e *env) settle(f *folder.Folder, chain ledger.Charters, next ledger.Charte
 			return err
 		}
 	}
+	named := newServices(chain.Latest(), next)
 	_, err = ledger.CheckCharter(chain, signed)
 	if errors.Is(err, ledger.ErrThreshold) {
 		if werr := folder.WriteFile(d.out, signed.Marshal(), 0o644); werr != nil {
 			return werr
 		}
-		return e.print(settled{string(next.Kind), next.Slug, next.Version, len(signed.Signatures), false, d.out},
-			"%s: %d have signed version %d, more have to (%v): take it to them, for `tombolo charter update --sign %s`\n", d.out, len(signed.Signatures), next.Version, err, d.out)
+		return e.print(settled{string(next.Kind), next.Slug, next.Version, len(signed.Signatures), false, d.out, named},
+			"%s: %s signed version %d, more have to (%v): take it to them, for `tombolo charter update --sign %s`\n%s", d.out, count(len(signed.Signatures), "has", "have"), next.Version, err, d.out, named)
 	}
 	if err != nil {
 		return err
@@ -333,8 +335,8 @@ func (e *env) settle(f *folder.Folder, chain ledger.Charters, next ledger.Charte
 			return err
 		}
 	}
-	return e.print(settled{string(next.Kind), next.Slug, next.Version, len(signed.Signatures), true, ""},
-		"version %d of the charter of %s %s is in force here, and elsewhere once it arrives: over the network, or by `tombolo ledger export`\n", next.Version, next.Kind, next.Slug)
+	return e.print(settled{string(next.Kind), next.Slug, next.Version, len(signed.Signatures), true, "", named},
+		"version %d of the charter of %s %s is in force here, and elsewhere once it arrives: over the network, or by `tombolo ledger export`\n%s", next.Version, next.Kind, next.Slug, named)
 }
 
 type settled struct {
@@ -344,6 +346,31 @@ type settled struct {
 	Signatures int    `json:"signatures"`
 	InForce    bool   `json:"in_force"`
 	File       string `json:"file,omitempty"`
+
+	Services fingerprints `json:"services,omitempty"`
+}
+
+// fingerprints are those of a hub's and an evaluator's key that a charter newly names,
+// by role.
+type fingerprints map[ledger.AuthorRole]string
+
+func newServices(was, is ledger.Charter) fingerprints {
+	out := fingerprints{}
+	for _, a := range is.Authors {
+		if isService(a.Role) && !a.Retired && !slices.ContainsFunc(was.Authors, func(b ledger.Author) bool { return a.Key == b.Key }) {
+			out[a.Role] = folder.Fingerprint(a.Key)
+		}
+	}
+	return out
+}
+
+// String asks whoever signed to compare them, a line for each.
+func (p fingerprints) String() string {
+	var b strings.Builder
+	for _, role := range slices.Sorted(maps.Keys(p)) {
+		fmt.Fprintf(&b, "the %s it names has the fingerprint %s: is it what `tombolo-hub init` showed there?\n", role, p[role])
+	}
+	return b.String()
 }
 
 // changed is the difference between two charters, line by line.

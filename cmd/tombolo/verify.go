@@ -236,7 +236,7 @@ func (e *env) printVerdict(v verdict) error {
 			fmt.Fprintf(&b, "  BAD        entries %d to %d: %s\n", *f.First, *f.Last, f.What)
 		}
 	} else {
-		fmt.Fprintf(&b, "  verified   %d entries, from %s to %s\n", v.Entries, when(asTime(v.From)), when(asTime(v.Until)))
+		fmt.Fprintf(&b, "  verified   %s, from %s to %s\n", count(v.Entries, "entry", "entries"), when(asTime(v.From)), when(asTime(v.Until)))
 		fmt.Fprintf(&b, "  head       signed %s\n", when(asTime(v.HeadTime)))
 		fmt.Fprintf(&b, "  author     %x\n", []byte(v.Author))
 		fmt.Fprintf(&b, "  authority  %s\n", v.Authority)
@@ -245,16 +245,16 @@ func (e *env) printVerdict(v verdict) error {
 		fmt.Fprintf(&b, "  removed    %s\n", because("on "+when(asTime(r.Time)), r.Why))
 	}
 	if v.Dropped > 0 {
-		fmt.Fprintf(&b, "  dropped    %d bodies, as its author recorded\n", v.Dropped)
+		fmt.Fprintf(&b, "  dropped    %s, as its author recorded\n", count(v.Dropped, "body", "bodies"))
 	}
 	if v.Unknown > 0 {
-		fmt.Fprintf(&b, "  unknown    %d entries of kinds that this version does not know\n", v.Unknown)
+		fmt.Fprintf(&b, "  unknown    %s that this version does not know\n", count(v.Unknown, "entry of a kind", "entries of kinds"))
 	}
 	if v.Unread != nil {
 		fmt.Fprintf(&b, "  stops at   entry %d, which is critical and of an unknown kind: update this program\n", *v.Unread)
 	}
 	if v.Forks > 0 {
-		fmt.Fprintf(&b, "  FORKED     its author signed two histories; %d proofs are held\n", v.Forks)
+		fmt.Fprintf(&b, "  FORKED     its author signed two histories; %s held\n", count(v.Forks, "proof is", "proofs are"))
 	}
 	_, err := io.WriteString(e.Out, b.String())
 	return err

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 
+	"tombolo/cmd/internal/cli"
 	"tombolo/passport"
 	"tombolo/sync/ledger"
 )
@@ -18,7 +19,7 @@ func inWords(body ledger.Body) string {
 	switch b := body.(type) {
 	case *ledger.Begin:
 		if b.Predecessor != nil {
-			return fmt.Sprintf("generation %d, after %d entries of incarnation %v", b.Generation, b.Predecessor.Size, b.Predecessor.Incarnation)
+			return fmt.Sprintf("generation %d, after %s of incarnation %v", b.Generation, count(b.Predecessor.Size, "entry", "entries"), b.Predecessor.Incarnation)
 		}
 		return fmt.Sprintf("generation %d", b.Generation)
 	case *ledger.Dropped:
@@ -45,7 +46,7 @@ func inWords(body ledger.Body) string {
 		}
 		return because(fmt.Sprintf("passport %d, key %x, %s", b.Passport, b.Key[:8], by), b.Why)
 	case *ledger.NodeRegistered:
-		return fmt.Sprintf("%s, %d doors, %d m², id %v", b.Slug, b.Doors, b.Floor, b.Node)
+		return fmt.Sprintf("%s, %s, %d m², id %v", b.Slug, count(b.Doors, "door", "doors"), b.Floor, b.Node)
 	case *ledger.NodeVouched:
 		return fmt.Sprintf("node %v, steward %v, to phones", b.Node, ledger.KeyIDOf(b.Steward[:]))
 	case *ledger.GatewayVouched:
@@ -55,9 +56,9 @@ func inWords(body ledger.Body) string {
 	case *ledger.GatewayRemoved:
 		return because(fmt.Sprintf("%s, key %v", b.Gateway, ledger.KeyIDOf(b.Signing[:])), b.Why)
 	case *ledger.Policy:
-		return fmt.Sprintf("version %d, %d bytes", b.Version, len(b.File))
+		return fmt.Sprintf("version %d, %s", b.Version, count(len(b.File), "byte", "bytes"))
 	case *ledger.Home:
-		return fmt.Sprintf("passport %d, wallet %s, behind %s, notice %d days", b.Passport, walletName(b.Owner), b.Door, b.Notice/86400)
+		return fmt.Sprintf("passport %d, wallet %s, behind %s, notice %s", b.Passport, walletName(b.Owner), b.Door, count(b.Notice/86400, "day", "days"))
 	case *ledger.HomeEnded:
 		return because(fmt.Sprintf("passport %d behind %s, not before %s", b.Passport, b.Door, when(unix(b.Ends))), b.Why)
 	case *ledger.Lockdown:
@@ -82,7 +83,7 @@ func inWords(body ledger.Body) string {
 	case *ledger.Open:
 		return because(b.Door, b.Why)
 	case *ledger.Snapshot:
-		return fmt.Sprintf("of %d entries, those that mean nothing any more are let go", b.Size)
+		return fmt.Sprintf("of %s, those that mean nothing any more are let go", count(b.Size, "entry", "entries"))
 	case *ledger.DirectoryKeys:
 		return fmt.Sprintf("%s, key %v", b.Gateway, ledger.KeyIDOf(b.Keys.Signing[:]))
 	case *ledger.DirectoryGone:
@@ -155,7 +156,7 @@ func censusInWords(body ledger.Body) string {
 	switch b := body.(type) {
 	case *ledger.EpochOpened:
 		out := fmt.Sprintf("epoch %d, %s, from %s until %s, audited until %s, %s drawn by %s", b.Number, epochName(b.ID()),
-			when(unix(b.Opens)), when(unix(b.Closes)), when(unix(b.Audit)), count(int(b.Sample), "tag", "tags"), b.Beacon)
+			when(unix(b.Opens)), when(unix(b.Closes)), when(unix(b.Audit)), count(b.Sample, "tag", "tags"), b.Beacon)
 		var names []string
 		for _, a := range b.Auditors {
 			names = append(names, a.Name)
@@ -167,7 +168,7 @@ func censusInWords(body ledger.Body) string {
 	case *ledger.FiguresSigned:
 		var totals []string
 		for _, f := range b.Figures {
-			totals = append(totals, fmt.Sprintf("%s %d %s over %d people", f.Name, f.Amount, f.Unit, f.People))
+			totals = append(totals, fmt.Sprintf("%s %d %s over %s", f.Name, f.Amount, f.Unit, count(f.People, "person", "people")))
 		}
 		return fmt.Sprintf("%s, by the issuer's word alone: %s", epochName(b.Epoch), strings.Join(totals, "; "))
 	case *ledger.Attendance:
@@ -181,16 +182,16 @@ func censusInWords(body ledger.Body) string {
 	case *ledger.CensusTags:
 		return fmt.Sprintf("%s, part %d, %s", epochName(b.Epoch), b.Part, count(len(b.Tags)/ledger.TagSize, "tag", "tags"))
 	case *ledger.Reported:
-		return fmt.Sprintf("%s, node %s, %s in %s, root %x", epochName(b.Epoch), b.Node.String()[:16], count(int(b.Count), "tag", "tags"), count(int(b.Parts), "part", "parts"), b.Root[:8])
+		return fmt.Sprintf("%s, node %s, %s in %s, root %x", epochName(b.Epoch), b.Node.String()[:16], count(b.Count, "tag", "tags"), count(b.Parts, "part", "parts"), b.Root[:8])
 	case *ledger.Opened:
 		return fmt.Sprintf("%s, tag %x, opened to auditor %x", epochName(b.Epoch), b.Tag[:8], b.Auditor[:8])
 	case *ledger.EpochClosed:
-		figure := fmt.Sprintf("%d passports", b.Size)
+		figure := count(b.Size, "passport", "passports")
 		if b.Withheld {
 			figure = fmt.Sprintf("fewer than %d passports", ledger.Withheld)
 		}
 		return fmt.Sprintf("%s, %s seen with valid evidence, root %x, out of %s; %s, %s, %d m²", epochName(b.Epoch), figure, b.Root[:8],
-			count(int(b.Reports), "report", "reports"), count(int(b.Nodes), "node", "nodes"), count(int(b.Doors), "door", "doors"), b.Floor)
+			count(b.Reports, "report", "reports"), count(b.Nodes, "node", "nodes"), count(b.Doors, "door", "doors"), b.Floor)
 	case *ledger.Draw:
 		return fmt.Sprintf("%s, from %d under root %x, by seed %x, %s", epochName(b.Epoch), b.Size, b.Root[:8], b.Seed[:8], b.Source)
 	}
@@ -231,11 +232,8 @@ func doorsInWords(doors []string) string {
 	return strings.Join(doors, ", ")
 }
 
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
+func count[N int | int64 | uint32 | uint64](n N, one, many string) string {
+	return cli.Count(n, one, many)
 }
 
 func because(what, why string) string {

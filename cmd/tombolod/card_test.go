@@ -241,7 +241,7 @@ func (s *site) tapOpensNothing(d *pcsctest.Daemon, c *tornCard) {
 	want := max(c.tear, 1)
 	for end := time.Now().Add(10 * time.Second); c.count.Load() < want; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.t.Fatalf("the card got %d commands, want %d:\n%s", c.count.Load(), want, s.log)
+			s.t.Fatalf("the card got %d commands, want %d:\n%s", c.count.Load(), want, s.daemon.Log)
 		}
 	}
 	time.Sleep(100 * time.Millisecond) // what a relay that moves wrongly would need

@@ -1,7 +1,6 @@
 package main_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -13,13 +12,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/accounts/keystore"
 
+	"tombolo/cmd/internal/daemontest"
 	"tombolo/cmd/internal/folder"
 	"tombolo/hw/sim"
 	"tombolo/passport"
@@ -50,27 +49,9 @@ func TestMain(m *testing.M) {
 type site struct {
 	t      *testing.T
 	dir    string
-	daemon *exec.Cmd
-	log    *lockedBuffer
+	daemon *daemontest.Daemon
 	relay  *sim.Client // its events are read by the test's goroutine alone
 	began  time.Time   // of the first event: a new watcher is told how everything stands, all at one time
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 const e2ePolicy = `version = 1
@@ -255,7 +236,7 @@ func (s *site) carry() {
 	s.tool("tombolo", "ledger", "import", s.path("stick"), "--dir", s.path("gw"))
 	for end := time.Now().Add(20 * time.Second); s.generation() == was; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.t.Fatalf("the daemon does not take the stick in:\n%s", s.log)
+			s.t.Fatalf("the daemon does not take the stick in:\n%s", s.daemon.Log)
 		}
 	}
 }
@@ -264,7 +245,7 @@ func (s *site) carry() {
 func (s *site) generation() (n int) {
 	s.t.Helper()
 	const word = " msg=roster generation="
-	log := s.log.String()
+	log := s.daemon.Log.String()
 	i := strings.LastIndex(log, word)
 	if i < 0 {
 		s.t.Fatalf("the daemon shows no roster:\n%s", log)
@@ -290,31 +271,9 @@ func (s *site) code(number string, more ...string) string {
 // start runs the daemon and waits until it says that it is ready.
 func (s *site) start() {
 	s.t.Helper()
-	s.log = &lockedBuffer{}
-	s.daemon = exec.Command(filepath.Join(bin, "tombolod"), "run", "--config", s.path("gw/gateway.toml"))
-	s.daemon.Env = append(os.Environ(), "TOMBOLO_GUARD="+s.path("guard"))
-	r, w := io.Pipe()
-	s.daemon.Stderr = io.MultiWriter(s.log, w)
-	if err := s.daemon.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	ready := make(chan struct{})
-	go func() {
-		isReady, shown := false, false
-		once := sync.OnceFunc(func() { close(ready) })
-		for lines := bufio.NewScanner(r); lines.Scan(); {
-			isReady = isReady || strings.Contains(lines.Text(), "msg=ready")
-			shown = shown || strings.Contains(lines.Text(), "msg=roster")
-			if isReady && shown {
-				once()
-			}
-		}
-	}()
-	select {
-	case <-ready:
-	case <-time.After(20 * time.Second):
-		s.t.Fatalf("the daemon does not get ready:\n%s", s.log)
-	}
+	cmd := exec.Command(filepath.Join(bin, "tombolod"), "run", "--config", s.path("gw/gateway.toml"))
+	cmd.Env = append(os.Environ(), "TOMBOLO_GUARD="+s.path("guard"))
+	s.daemon = daemontest.Start(s.t, cmd, "msg=ready", "msg=roster")
 	var err error
 	s.began = time.Time{}
 	if s.relay, err = sim.Dial(s.path("gw/sim.sock")); err != nil {
@@ -324,13 +283,7 @@ func (s *site) start() {
 
 func (s *site) end(sig syscall.Signal) {
 	s.t.Helper()
-	if err := s.daemon.Process.Signal(sig); err != nil {
-		s.t.Fatal(err)
-	}
-	err := s.daemon.Wait()
-	if sig == syscall.SIGTERM && err != nil {
-		s.t.Fatalf("the daemon ended with %v:\n%s", err, s.log)
-	}
+	s.daemon.End(sig)
 	s.relay.Close()
 }
 
@@ -372,7 +325,7 @@ func (s *site) scan(scanner *sim.Scanner, code string) string {
 			return all[len(all)-1].Body.Reason
 		}
 	}
-	s.t.Fatalf("no decision was recorded:\n%s", s.log)
+	s.t.Fatalf("no decision was recorded:\n%s", s.daemon.Log)
 	return ""
 }
 
@@ -433,7 +386,7 @@ func (s *site) event() sim.Event {
 	defer cancel()
 	e, err := s.relay.Next(ctx)
 	if err != nil {
-		s.t.Fatalf("%v:\n%s", err, s.log)
+		s.t.Fatalf("%v:\n%s", err, s.daemon.Log)
 	}
 	return e
 }

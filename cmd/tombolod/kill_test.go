@@ -177,10 +177,7 @@ func (v *victim) live(d time.Duration) {
 	busy.Go(func() { v.watchHeads(ctx) })
 	busy.Go(func() { v.watchRelays(ctx) })
 	<-ctx.Done()
-	if err := v.daemon.Process.Kill(); err != nil {
-		v.t.Fatal(err)
-	}
-	_ = v.daemon.Wait() // killed
+	v.daemon.End(syscall.SIGKILL)
 	busy.Wait()
 	v.relay.Close()
 }
@@ -196,7 +193,7 @@ func (v *victim) quiet() {
 			return
 		}
 		if e.Relay != "" && e.Energised {
-			v.t.Errorf("%s is energised after a start:\n%s", e.Relay, v.log)
+			v.t.Errorf("%s is energised after a start:\n%s", e.Relay, v.daemon.Log)
 		}
 	}
 }

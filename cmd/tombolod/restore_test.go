@@ -91,7 +91,7 @@ func (s *site) boot() {
 	}
 	for end := time.Now().Add(10 * time.Second); len(s.decisions()) == before; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.t.Fatalf("the button was not recorded:\n%s", s.log)
+			s.t.Fatalf("the button was not recorded:\n%s", s.daemon.Log)
 		}
 	}
 	s.end(syscall.SIGTERM)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // TestPolicyUnderWhichItDies: a policy arrives while the daemon runs, and the
@@ -17,28 +16,28 @@ func TestPolicyUnderWhichItDies(t *testing.T) {
 	s := newSite(t)
 	s.write("gw/gateway.toml", fmt.Sprintf(e2eWiring, newScanner(t).Path(), newScanner(t).Path()))
 	s.start()
-	if !strings.Contains(s.log.String(), "policy=1") {
-		t.Fatalf("the first policy is not in force:\n%s", s.log)
+	if !strings.Contains(s.daemon.Log.String(), "policy=1") {
+		t.Fatalf("the first policy is not in force:\n%s", s.daemon.Log)
 	}
 	s.write("policy.toml", strings.Replace(e2ePolicy, "version = 1", "version = 2", 1))
 	s.tool("tombolo", "node", "policy", "sign", s.path("policy.toml"))
 	s.tool("tombolo", "ledger", "export", "--kind", "node", "--out", s.path("stick"))
 	s.tool("tombolo", "ledger", "import", s.path("stick"), "--dir", s.path("gw"))
-	s.says("policy=2")
-	s.says("a new policy is tried")
+	s.daemon.Says("policy=2")
+	s.daemon.Says("a new policy is tried")
 	s.end(syscall.SIGKILL)
 
 	s.start()
-	s.says("policy=2") // once may be a power cut
+	s.daemon.Says("policy=2") // once may be a power cut
 	s.end(syscall.SIGKILL)
 
 	s.start()
-	s.says("version 2 is refused: 2 times the gateway stopped")
-	s.says("policy=1")
-	s.says("sign a higher version")
+	s.daemon.Says("version 2 is refused: 2 times the gateway stopped")
+	s.daemon.Says("policy=1")
+	s.daemon.Says("sign a higher version")
 	s.end(syscall.SIGKILL)
 	s.start()
-	s.says("policy=1")
+	s.daemon.Says("policy=1")
 	s.end(syscall.SIGTERM)
 	tried := s.tool("tombolo", "ledger", "show", "--dir", s.path("gw"), "--kind", "door", "--kind", "PolicyTried", "--json")
 	if n := strings.Count(tried, "2 times the gateway stopped"); n != 1 {
@@ -50,16 +49,6 @@ func TestPolicyUnderWhichItDies(t *testing.T) {
 	s.tool("tombolo", "ledger", "export", "--kind", "node", "--out", s.path("stick"))
 	s.tool("tombolo", "ledger", "import", s.path("stick"), "--dir", s.path("gw"))
 	s.start()
-	s.says("policy=3")
+	s.daemon.Says("policy=3")
 	s.end(syscall.SIGTERM)
-}
-
-// says waits until the daemon's log says something.
-func (s *site) says(what string) {
-	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !strings.Contains(s.log.String(), what); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			s.t.Fatalf("the daemon does not say %q:\n%s", what, s.log)
-		}
-	}
 }

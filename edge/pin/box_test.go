@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"tombolo/passport"
+	"tombolo/passport/vectortest"
 )
 
 // cheap makes tests quick; the vectors are hashed at the cost of real ones.
@@ -231,7 +232,7 @@ func TestOpenMalformed(t *testing.T) {
 
 // FuzzOpen: whatever opens is the box that was sealed.
 func FuzzOpen(f *testing.F) {
-	b := vectors(f, 4)[3].box(f)
+	b := boxOf(f, vectortest.Load(f, vectors, 4)[3])
 	f.Add(b.sealed)
 	f.Add([]byte{})
 	f.Add(b.sealed[:BoxSize-1])
@@ -249,8 +250,8 @@ func FuzzOpen(f *testing.F) {
 
 // FuzzParse: what is read is written the same, and its cost is bounded.
 func FuzzParse(f *testing.F) {
-	for _, v := range vectors(f, 4)[1:] {
-		f.Add(v.box(f).secret)
+	for _, v := range vectortest.Load(f, vectors, 4)[1:] {
+		f.Add(boxOf(f, v).secret)
 	}
 	f.Add(make([]byte, secretSize))
 	f.Fuzz(func(t *testing.T, data []byte) {

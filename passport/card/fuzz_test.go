@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"tombolo/passport"
-	"tombolo/passport/internal/vectors"
+	"tombolo/passport/vectortest"
 )
 
 // FuzzCommand: what parses is sent again as it was.
@@ -155,7 +155,7 @@ func FuzzKeycardSignature(f *testing.F) {
 
 // FuzzCertificate: what parses is encoded again as it was.
 func FuzzCertificate(f *testing.F) {
-	reply := vectors.Load(f, "card.txt", 3)[2].Hex(f, "reply")
+	reply := vectortest.Load(f, "card.txt", 3)[2].Hex(f, "reply")
 	f.Add(reply[5:103])
 	f.Add(reply)
 	f.Fuzz(func(t *testing.T, b []byte) {

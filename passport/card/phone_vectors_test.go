@@ -17,7 +17,7 @@ import (
 	"tombolo/passport"
 	"tombolo/passport/card"
 	"tombolo/passport/card/soft"
-	"tombolo/passport/internal/vectors"
+	"tombolo/passport/vectortest"
 )
 
 var update = flag.Bool("update", false, "write testdata/vectors/phone.txt anew: only before anything was signed in earnest")
@@ -78,7 +78,7 @@ func sessions() []session {
 	return out
 }
 
-func readSession(t *testing.T, c *vectors.Case) session {
+func readSession(t *testing.T, c *vectortest.Case) session {
 	t.Helper()
 	return session{
 		name: c.Name, issuerSeed: c.Hex32(t, "issuer_seed"), stewardSeed: c.Hex32(t, "steward_seed"), gatewaySeed: c.Hex32(t, "gateway_seed"),
@@ -294,7 +294,7 @@ func TestPhoneVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i, c := range vectors.Load(t, "phone.txt", 5) {
+	for i, c := range vectortest.Load(t, "phone.txt", 5) {
 		t.Run(c.Name, func(t *testing.T) {
 			var values []value
 			if i < 4 {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"tombolo/passport"
-	"tombolo/passport/internal/vectors"
+	"tombolo/passport/vectortest"
 )
 
 // malformed are answers that a parser must refuse, each with its own error.
@@ -148,7 +148,7 @@ func TestReadTLVRefuses(t *testing.T) {
 // haloReply is the published reply to sign challenge.
 func haloReply(t testing.TB) []byte {
 	t.Helper()
-	return vectors.Load(t, "card.txt", 3)[0].Hex(t, "reply")
+	return vectortest.Load(t, "card.txt", 3)[0].Hex(t, "reply")
 }
 
 func TestHaloAnswerRefuses(t *testing.T) {
@@ -332,7 +332,7 @@ func TestKeycardSignatureRefuses(t *testing.T) {
 
 func TestIdentityRefuses(t *testing.T) {
 	t.Parallel()
-	good := vectors.Load(t, "card.txt", 3)[2].Hex(t, "reply") // 3: 8a62, 5: key, 38: r s v, 103: DER
+	good := vectortest.Load(t, "card.txt", 3)[2].Hex(t, "reply") // 3: 8a62, 5: key, 38: r s v, 103: DER
 	parse := func(b []byte) error { _, _, err := parseIdentity(b); return err }
 	refuse(t, good, parse, []malformed{
 		{"empty", nil, errCut},
@@ -357,7 +357,7 @@ func TestIdentityRefuses(t *testing.T) {
 
 func TestCertificateRefuses(t *testing.T) {
 	t.Parallel()
-	good := vectors.Load(t, "card.txt", 3)[2].Hex(t, "reply")[5:103]
+	good := vectortest.Load(t, "card.txt", 3)[2].Hex(t, "reply")[5:103]
 	parse := func(b []byte) error { _, err := parseCertificate(b); return err }
 	refuse(t, good, parse, []malformed{
 		{"empty", nil, errSize},

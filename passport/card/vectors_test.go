@@ -9,14 +9,14 @@ import (
 	"testing"
 
 	"tombolo/passport"
-	"tombolo/passport/internal/vectors"
+	"tombolo/passport/vectortest"
 )
 
 // TestPublishedReplies: what real cards said goes through the parsers whole, and
 // the published chains hold.
 func TestPublishedReplies(t *testing.T) {
 	t.Parallel()
-	cases := vectors.Load(t, "card.txt", 3)
+	cases := vectortest.Load(t, "card.txt", 3)
 	c := cases[0]
 	s := script{[][]byte{append(c.Hex(t, "reply"), 0x90, 0x00)}}.play()
 	key, sig, r, err := haloSign(s, c.Hex32(t, "challenge"))
@@ -75,15 +75,15 @@ func TestPublishedReplies(t *testing.T) {
 // reads them from a chip.
 func TestHaloVectors(t *testing.T) {
 	t.Parallel()
-	cases := vectors.Load(t, "halo.txt", 5)
-	key := func(c *vectors.Case) passport.Key {
+	cases := vectortest.Load(t, "halo.txt", 5)
+	key := func(c *vectortest.Case) passport.Key {
 		k, err := point(passport.KindHalo, c.Hex(t, "key"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return k
 	}
-	answer := func(c *vectors.Case, before []byte) *played {
+	answer := func(c *vectortest.Case, before []byte) *played {
 		return script{[][]byte{slices.Concat(before, c.Hex(t, "der"), c.Hex(t, "key"), []byte{0x90, 0x00})}}.play()
 	}
 
@@ -141,7 +141,7 @@ func TestHaloVectors(t *testing.T) {
 
 func TestHaloAttestedRefuses(t *testing.T) {
 	t.Parallel()
-	c := vectors.Load(t, "card.txt", 3)[1]
+	c := vectortest.Load(t, "card.txt", 3)[1]
 	pk2, good, roots := c.Hex(t, "pk2"), c.Hex(t, "attestation"), MakersRoots().Halo
 	for _, tt := range []struct {
 		name string

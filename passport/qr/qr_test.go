@@ -8,7 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 	"tombolo/passport"
-	"tombolo/passport/internal/vectors"
+	"tombolo/passport/vectortest"
 )
 
 // MaxRaw is how many bytes a code may have before base45: more makes a symbol
@@ -33,7 +33,7 @@ func TestSize(t *testing.T) {
 
 func window(t testing.TB, name string) passport.Window {
 	t.Helper()
-	for _, c := range vectors.Load(t, "window.txt", 2) {
+	for _, c := range vectortest.Load(t, "window.txt", 2) {
 		if c.Name == name {
 			w, err := passport.ParseWindow(c.Hex(t, "bytes"))
 			if err != nil {
@@ -48,7 +48,7 @@ func window(t testing.TB, name string) passport.Window {
 
 func TestVectors(t *testing.T) {
 	t.Parallel()
-	for _, c := range vectors.Load(t, "window.txt", 2) {
+	for _, c := range vectortest.Load(t, "window.txt", 2) {
 		text := strings.ReplaceAll(c.Text(t, "text"), "_", " ")
 		w, err := Decode([]byte(text))
 		if err != nil {

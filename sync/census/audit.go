@@ -206,7 +206,7 @@ func (w Whole) covers(f *finding) {
 		sum += min(c.Count, 1<<40)
 		reported[c.Node] = true
 		g, ok := w.Rules.Gateways[c.Origin.Author]
-		if !ok || g.Node != c.Node || c.Origin.Community != w.Rules.Community {
+		if !ok || !g.Of(c.Node) || c.Origin.Community != w.Rules.Community {
 			f.wrong("the report of %v is by nobody who may report for node %.8x", c.Origin.Author, c.Node[:])
 		}
 		if named && !b.Withheld && c.Count > b.Size {

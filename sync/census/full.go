@@ -43,7 +43,7 @@ func (f *Full) verify(r Rules, node ledger.CharterID, a *ledger.Attendance, d pa
 		return err
 	}
 	gateway, ok := r.Gateways[origin.Author]
-	if !ok || gateway.Node != node || origin.Kind != ledger.DoorLog || origin.Community != r.Community {
+	if !ok || !gateway.Of(node) || origin.Kind != ledger.DoorLog || origin.Community != r.Community {
 		return fmt.Errorf("%v is no door log of the node", origin)
 	}
 	head, body, err := f.Decision.Verify(gateway.Key)

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 
 	"tombolo/passport"
 	"tombolo/sync/ledger"
@@ -146,10 +147,18 @@ func (o Opening) check() error {
 	return o.Tags.check()
 }
 
-// Gateway is whose reports and door logs count: its signing key, and its node.
+// Gateway is whose reports and door logs count: its signing key, and its node. Its
+// keys are public, so that other nodes may claim it, too: of which it is, it says in
+// what it signs.
 type Gateway struct {
 	Key  ed25519.PublicKey
 	Node ledger.CharterID
+	Also []ledger.CharterID
+}
+
+// Of tells whether a node says that the gateway is its own.
+func (g Gateway) Of(node ledger.CharterID) bool {
+	return g.Node == node || slices.Contains(g.Also, node)
 }
 
 // Rules are what an opening is verified by. A reporter that checks itself and an
@@ -287,9 +296,10 @@ func (r Rules) openReport(s Shown, cosigners ...ledger.Cosigner) (*ledger.Report
 		return nil, head, gateway, fmt.Errorf("entry %d is no report", s.Index)
 	case reported.Epoch != r.Opened.ID():
 		return nil, head, gateway, errors.New("it is a report of another epoch")
-	case reported.Node != gateway.Node:
+	case !gateway.Of(reported.Node):
 		return nil, head, gateway, errors.New("it reports for another node than its own")
 	}
+	gateway.Node = reported.Node
 	return reported, head, gateway, nil
 }
 

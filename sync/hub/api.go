@@ -97,6 +97,7 @@ func notFound(what string) error {
 // nothing that is one. Serve it with [Server], which bounds time and headers.
 func (h *Hub) Handler() http.Handler {
 	l := newLimiter(h.cfg.API)
+	operators := newLimiter(h.cfg.API) // what watches the hub does not share a bucket with its readers
 	mux := http.NewServeMux()
 	for _, r := range routes {
 		mux.HandleFunc(r.path, func(w http.ResponseWriter, req *http.Request) {
@@ -120,6 +121,10 @@ func (h *Hub) Handler() http.Handler {
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		h.metrics.requests.Inc()
+		bucket := l
+		if !strings.HasPrefix(req.URL.Path, "/v1/") {
+			bucket = operators
+		}
 		head := w.Header()
 		head.Set("Access-Control-Allow-Origin", "*")
 		head.Set("X-Content-Type-Options", "nosniff")
@@ -130,11 +135,11 @@ func (h *Hub) Handler() http.Handler {
 		case req.Method != http.MethodGet && req.Method != http.MethodHead:
 			head.Set("Allow", "GET, HEAD")
 			h.fail(w, req, refuse(http.StatusMethodNotAllowed, "nothing can be written here", "use GET or HEAD; the hub learns what it publishes from signed ledgers alone"))
-		case !strings.HasPrefix(req.URL.Path, "/v1/") && req.URL.Path != "/metrics" && req.URL.Path != "/healthz" && req.URL.Path != "/readyz":
-			h.fail(w, req, notFound("there is nothing at this address"))
-		case strings.HasPrefix(req.URL.Path, "/v1/") && !l.from(addressOf(req), time.Now()):
+		case !bucket.from(addressOf(req), time.Now()):
 			head.Set("Retry-After", "1")
 			h.fail(w, req, refuse(http.StatusTooManyRequests, "too many requests from this address", "wait a second, and ask less often"))
+		case !strings.HasPrefix(req.URL.Path, "/v1/") && req.URL.Path != "/metrics" && req.URL.Path != "/healthz" && req.URL.Path != "/readyz":
+			h.fail(w, req, notFound("there is nothing at this address"))
 		case req.URL.Path != cleaned(req.URL.Path):
 			h.fail(w, req, notFound("there is nothing at this address"))
 		default:
@@ -360,23 +365,39 @@ func (h *Hub) getReady(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// Ready says why the hub does not take in reports now, or nil: the store answers,
-// the ledgers were looked through, and a link is up.
-func (h *Hub) Ready(ctx context.Context) error {
+// asked asks the store something. While it does not answer it is asked once, whoever
+// wants to know.
+func (h *Hub) asked(ctx context.Context) error {
+	silent := errors.New("the store does not answer")
+	ctx, end := context.WithTimeoutCause(ctx, readyPatience, silent)
+	defer end()
+	select {
+	case h.asking <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 	answered := make(chan error, 1)
 	go func() {
 		_, err := h.cfg.Store.CharterIDs()
+		<-h.asking
 		answered <- err
 	}()
 	select {
 	case err := <-answered:
 		if err != nil {
-			return errors.New("the store does not answer")
+			return silent
 		}
-	case <-time.After(readyPatience):
-		return errors.New("the store does not answer")
+		return nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return context.Cause(ctx)
+	}
+}
+
+// Ready says why the hub does not take in reports now, or nil: the store answers,
+// the ledgers were looked through, and a link is up.
+func (h *Hub) Ready(ctx context.Context) error {
+	if err := h.asked(ctx); err != nil {
+		return err
 	}
 	if h.seen.Load() == nil {
 		return errors.New("the ledgers are still looked through")

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdh"
 	"encoding/json"
@@ -298,12 +299,19 @@ func (c *Client) Reports(ctx context.Context, id ledger.EpochID, key *ecdh.Priva
 	return s, resp.Body, nil
 }
 
-// Openings asks for what the gateways sealed to an auditor.
-func (c *Client) Openings(ctx context.Context, id ledger.EpochID, auditor [32]byte) (out []OpeningAnswer, err error) {
-	return out, all(ctx, c, epochPath(id, fmt.Sprintf("/openings/%x", auditor)), url.Values{"limit": {strconv.Itoa(maxOpenings)}}, func(a OpeningsAnswer) (string, int) {
-		out = append(out, a.Openings...)
-		return a.Next, len(a.Openings)
+// Openings asks for what the gateways sealed to an auditor, and hands over one after
+// the other: who is to keep all of them, the hub does not decide.
+func (c *Client) Openings(ctx context.Context, id ledger.EpochID, auditor [32]byte, each func(OpeningAnswer) error) error {
+	var failed error
+	err := all(ctx, c, epochPath(id, fmt.Sprintf("/openings/%x", auditor)), url.Values{"limit": {strconv.Itoa(maxOpenings)}}, func(a OpeningsAnswer) (string, int) {
+		for _, o := range a.Openings {
+			if failed = each(o); failed != nil {
+				return "", 0
+			}
+		}
+		return a.Next, 1 // the bodies of a whole page may have been dropped
 	})
+	return cmp.Or(failed, err)
 }
 
 // Occupancy asks for what is said of now.

@@ -302,6 +302,9 @@ func (h *Hub) covers(closed *ledger.EpochClosed) ([]census.Covered, []byte, erro
 	return all, b, nil
 }
 
+// errNotWhole: a report that a close covers is not there any more as it was.
+var errNotWhole = errors.New("the report that was covered is not whole")
+
 // coveredReport finds the report that a close covers.
 func (h *Hub) coveredReport(epoch ledger.EpochID, c census.Covered) (store.Info, *report, error) {
 	info, err := h.cfg.Store.Ledger(c.Origin)
@@ -317,7 +320,7 @@ func (h *Hub) coveredReport(epoch ledger.EpochID, c census.Covered) (store.Info,
 			}
 		}
 	}
-	return info, nil, fmt.Errorf("the report in %v is not whole", c.Origin)
+	return info, nil, fmt.Errorf("%v: %w", c.Origin, errNotWhole)
 }
 
 // indexed tells whether the report ledgers were looked through.

@@ -66,14 +66,17 @@ func (h *Hub) drawnOf(ctx context.Context, by ledger.KeyID, ask census.DrawnAsk)
 	if err != nil {
 		return nil, err
 	}
-	own, err := h.tagsOf(e, closed, by)
+	own, err := h.met(e, closed, list, by)
 	if err != nil {
 		return nil, err
 	}
-	mine := func(t census.Tag) bool { return has(own, t) }
+	lines := make([]uint64, len(own))
+	for i, l := range own {
+		lines[i] = l.index
+	}
 	var a census.DrawnAnswer
 	err = guarded(func() error {
-		a = list.Drawn(h.drawn.indices(draw, e.Opened.Sample), mine, ask.After)
+		a = list.Drawn(lines, func(census.Tag) bool { return true }, ask.After)
 		return nil
 	})
 	return &a, err
@@ -113,26 +116,72 @@ func has(tags []byte, t census.Tag) bool {
 	return lo < len(tags)/ledger.TagSize && [32]byte(tags[lo*ledger.TagSize:][:32]) == t
 }
 
-// drawnLines remembers the last draw's lines: thousands of gateways ask for one.
+// drawings remember what draws met, and whose that is: thousands of gateways ask for
+// it, and whoever asks for openings.
+type drawings struct {
+	mu sync.Mutex
+	of map[drawing]*drawnLines // under mu
+}
+
+// drawing is all that a draw's lines, and whose they are, follow from.
+type drawing struct {
+	seed, root, covers [32]byte
+	size               uint64
+	sample             uint32
+}
+
+// drawnLines are the lines of a list that a draw met, ascending.
 type drawnLines struct {
-	mu    sync.Mutex
-	of    drawnOf  // under mu
-	lines []uint64 // under mu; nil: none
+	all []uint64
+	own map[ledger.KeyID][]drawnLine // of those who reported
 }
 
-// drawnOf is all that a draw's lines follow from.
-type drawnOf struct {
-	seed, root [32]byte
-	size       uint64
-	sample     uint32
+// drawnLine is a drawn line of the list. Lines ascend by their tags, too.
+type drawnLine struct {
+	index uint64
+	tag   census.Tag
 }
 
-func (d *drawnLines) indices(draw *ledger.Draw, sample uint32) []uint64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	of := drawnOf{draw.Seed, draw.Root, draw.Size, sample}
-	if d.lines == nil || d.of != of {
-		d.of, d.lines = of, census.Indices(draw.Seed, draw.Root, draw.Size, sample)
+// maxDrawings bounds the draws that are remembered.
+const maxDrawings = 32
+
+// met are the lines that an epoch's draw met and a gateway reported; none for one of
+// whom the close covers no report.
+func (h *Hub) met(e *Epoch, closed *ledger.EpochClosed, list *census.List, by ledger.KeyID) (own []drawnLine, err error) {
+	h.drawn.mu.Lock()
+	defer h.drawn.mu.Unlock()
+	d := h.drawn.lines(e.Draws[0].Draw, closed.Covers, e.Opened.Sample)
+	if own, known := d.own[by]; known {
+		return own, nil
 	}
-	return d.lines
+	tags, err := h.tagsOf(e, closed, by)
+	if err != nil || len(tags) == 0 {
+		return nil, err
+	}
+	err = guarded(func() error {
+		for _, i := range d.all {
+			if t := list.At(int64(i)).Tag; has(tags, t) {
+				own = append(own, drawnLine{i, t})
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		d.own[by] = own
+	}
+	return own, err
+}
+
+// lines is called under mu.
+func (d *drawings) lines(draw *ledger.Draw, covers [32]byte, sample uint32) *drawnLines {
+	of := drawing{draw.Seed, draw.Root, covers, draw.Size, sample}
+	l := d.of[of]
+	if l == nil {
+		if d.of == nil || len(d.of) >= maxDrawings {
+			d.of = map[drawing]*drawnLines{}
+		}
+		l = &drawnLines{census.Indices(draw.Seed, draw.Root, draw.Size, sample), map[ledger.KeyID][]drawnLine{}}
+		d.of[of] = l
+	}
+	return l
 }

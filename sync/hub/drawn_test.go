@@ -164,7 +164,7 @@ func TestDrawnWithheld(t *testing.T) {
 // as many tags.
 func TestDrawnLines(t *testing.T) {
 	t.Parallel()
-	var d drawnLines
+	var d drawings
 	for _, c := range []struct {
 		draw   ledger.Draw
 		sample uint32
@@ -176,7 +176,7 @@ func TestDrawnLines(t *testing.T) {
 		{ledger.Draw{Seed: [32]byte{2}, Root: [32]byte{2}, Size: 1000}, 20},
 	} {
 		for range 2 {
-			if got, want := d.indices(&c.draw, c.sample), census.Indices(c.draw.Seed, c.draw.Root, c.draw.Size, c.sample); !slices.Equal(got, want) {
+			if got, want := d.lines(&c.draw, [32]byte{}, c.sample).all, census.Indices(c.draw.Seed, c.draw.Root, c.draw.Size, c.sample); !slices.Equal(got, want) {
 				t.Errorf("%+v: %v, want %v", c, got, want)
 			}
 		}

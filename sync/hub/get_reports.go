@@ -87,70 +87,10 @@ func (h *Hub) states(v *view, e *Epoch) (out []ReportAnswer) {
 // auditorOf is the auditor that a path names, if the epoch does.
 func auditorOf(r *http.Request, e *Epoch) ([32]byte, error) {
 	key, err := hex32(r, "auditor")
-	if err == nil && !slices.ContainsFunc(e.Opened.Auditors, func(a ledger.Auditor) bool { return a.Sealing == key }) {
+	if err == nil && !e.names(key) {
 		err = notFound("the epoch names no such auditor")
 	}
 	return key, err
-}
-
-func (h *Hub) getOpenings(w http.ResponseWriter, r *http.Request) error {
-	p, err := pageOf(r)
-	if err != nil {
-		return err
-	}
-	v, e, err := h.epoch(r)
-	if err != nil {
-		return err
-	}
-	auditor, err := auditorOf(r, e)
-	if err != nil {
-		return err
-	}
-	out := OpeningsAnswer{Openings: []OpeningAnswer{}}
-	if len(e.Draws) > 0 {
-		// One opening has up to 64 KiB: a page of them has no more than 16 MiB.
-		p.limit = min(p.limit, maxOpenings)
-		seed := e.Draws[0].Seed
-		items, next := cut(p, v.opened[openedKey{e.ID, seed, auditor}], func(p place) string {
-			return string(binary.BigEndian.AppendUint64(p.tag[:], p.nth)) // whose it is, nobody is told
-		})
-		out.Next = next
-		for _, p := range items {
-			sealed, err := h.sealed(p)
-			if err != nil {
-				return err
-			}
-			if sealed != nil {
-				out.Openings = append(out.Openings, OpeningAnswer{Hex(seed), p.tag, sealed})
-			}
-		}
-	}
-	sendJSON(w, r, http.StatusOK, out)
-	return nil
-}
-
-// maxOpenings bounds a page of openings.
-const maxOpenings = 200
-
-// sealed reads an opening; nil if its body was dropped since.
-func (h *Hub) sealed(p place) ([]byte, error) {
-	i, err := h.cfg.Store.Ledger(p.origin)
-	if err != nil {
-		return nil, err
-	}
-	for e, err := range h.cfg.Store.Entries(i, p.index, p.index+1) {
-		if err != nil {
-			return nil, err
-		}
-		_, body, err := e.Open(ledger.ReportLog, p.index)
-		if err != nil {
-			return nil, err
-		}
-		if b, ok := body.(*ledger.Opened); ok {
-			return b.Sealed, nil
-		}
-	}
-	return nil, nil
 }
 
 func (h *Hub) getSealedReports(w http.ResponseWriter, r *http.Request) error {

@@ -80,17 +80,19 @@ type Hub struct {
 	metrics *metrics
 
 	running atomic.Bool
-	looking sync.Mutex           // held while the store is looked through
-	index   *index               // under looking
-	public  *public              // under looking
-	changed func() (bool, error) // under looking: the store's watch; nil: none
-	again   bool                 // under looking: the last look failed
-	seen    atomic.Pointer[view] // what was seen last; nil: nothing yet
+	looking sync.Mutex              // held while the store is looked through
+	index   *index                  // under looking
+	public  *public                 // under looking
+	changed func() (bool, error)    // under looking: the store's watch; nil: none
+	again   bool                    // under looking: the last look failed
+	seen    atomic.Pointer[view]    // what was seen last; nil: nothing yet
+	logged  map[ledger.Origin]int64 // under looking: the last report of each ledger, see logReports
 	covered struct {
 		mu     sync.Mutex
 		byHash map[[32]byte]covering // under mu
 	}
-	drawn    drawnLines
+	drawn    drawings
+	asking   chan struct{} // holds one while the store is asked whether it is there
 	closing  sync.Mutex    // held over Close and Draw in this process
 	patience time.Duration // see recoverPatience
 }
@@ -118,8 +120,9 @@ func New(cfg Config) (*Hub, error) {
 	cfg.API = cfg.API.withDefaults()
 	h := &Hub{
 		cfg: cfg, self: ledger.KeyIDOf(cfg.Author.Public().(ed25519.PublicKey)),
-		seats: newSeats(cfg.Store, cfg.Holder, cfg.Lease), lists: newLists(cfg.Dir), index: newIndex(), public: newPublic(),
+		seats: newSeats(cfg.Store, cfg.Holder, cfg.Lease), lists: newLists(cfg.Dir), index: newIndex(), public: newPublic(), asking: make(chan struct{}, 1),
 	}
+	h.logged = map[ledger.Origin]int64{}
 	h.covered.byHash, h.patience = map[[32]byte]covering{}, recoverPatience
 	h.metrics = newMetrics(h)
 	if len(cfg.Links) == 0 {

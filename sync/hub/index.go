@@ -39,7 +39,8 @@ const (
 	maxRuns = 4
 	// maxReports bounds the reports of one ledger that are remembered.
 	maxReports = 512
-	// maxOpened bounds the openings in one ledger that are remembered.
+	// maxOpened bounds the openings in one ledger that are remembered: the newest. Some
+	// MB, which a gateway fills at its own cost alone.
 	maxOpened = 1 << 16
 	// faultsPerEpoch bounds the faulty reports of an epoch in one ledger that are
 	// remembered.
@@ -162,9 +163,10 @@ func (b *reportBook) take(index int64, e ledger.Entry) error {
 	case *ledger.Reported:
 		b.reported(index, e.Time, body)
 	case *ledger.Opened:
-		if len(b.opened) < maxOpened {
-			b.opened = append(b.opened, opened{body.Epoch, body.Draw, body.Tag, body.Auditor, index})
+		if len(b.opened) == maxOpened {
+			b.opened = slices.Delete(b.opened, 0, maxOpened/2)
 		}
+		b.opened = append(b.opened, opened{body.Epoch, body.Draw, body.Tag, body.Auditor, index})
 	case *ledger.Occupancy:
 		if _, there := b.zones[body.Zone]; there || len(b.zones) < maxZones {
 			b.zones[body.Zone] = zone{body.Sure, body.Most, e.Time - int64(body.Age)*1000}
@@ -299,7 +301,7 @@ func (r *report) tags(s *store.Store, i store.Info, tags []byte) ([]byte, error)
 			var p ledger.CensusTags
 			if e.Dropped() {
 				err = errDropped
-			} else if err = decoding.Unmarshal(e.Body, &p); err == nil && p.Epoch == r.epoch {
+			} else if err = codec.DecodeLoose(e.Body, &p); err == nil && p.Epoch == r.epoch {
 				tags = append(tags, p.Tags...)
 			}
 		}

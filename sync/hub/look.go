@@ -45,20 +45,6 @@ type seen struct {
 	older      bool  // there is a newer one of the same gateway that counts
 }
 
-// openedKey names what was opened to one auditor by an epoch's draw.
-type openedKey struct {
-	epoch         ledger.EpochID
-	draw, auditor [32]byte
-}
-
-// place is where an opening of a tag stands.
-type place struct {
-	tag    [32]byte
-	origin ledger.Origin
-	index  int64
-	nth    uint64 // of the tag's
-}
-
 // zoneOf is a zone of a node, by the last that a gateway of it said.
 type zoneOf struct {
 	zone
@@ -67,7 +53,7 @@ type zoneOf struct {
 }
 
 // follow looks at the store whenever it changed. It rests after each look ten times
-// as long as that took, so that many ledgers cost no more than a tenth of a core.
+// as long as that took, so that many ledgers take no more than a tenth of the machine.
 func (h *Hub) follow(ctx context.Context) {
 	for {
 		began := time.Now()
@@ -151,6 +137,7 @@ func (h *Hub) lookNow(progress func(done, total int64)) error {
 	for _, e := range v.epochs {
 		v.counts[e.ID] = countsOf(h.states(v, e))
 	}
+	h.logReports(v, rights)
 	h.seen.Store(v)
 	return err
 }
@@ -164,12 +151,9 @@ func (h *Hub) summarize(v *view, rights replica.Rights, forked map[ledger.Origin
 		for _, r := range b.reports {
 			v.reports[r.epoch] = append(v.reports[r.epoch], seen{r, o, b.node, b.generation, cmpFault(r.fault, standing(rights, forked, v.byID[r.epoch], b, r)), false})
 		}
+		v.openings(b)
 		if reporter(rights, b) != "" || forked[o] {
 			continue
-		}
-		for _, p := range b.opened {
-			k := openedKey{p.epoch, p.draw, p.auditor}
-			v.opened[k] = append(v.opened[k], place{tag: p.tag, origin: o, index: p.index})
 		}
 		for name, z := range b.zones {
 			if was, there := zones[zoneKey{b.node, name}]; !there || z.at > was.at {
@@ -180,13 +164,8 @@ func (h *Hub) summarize(v *view, rights replica.Rights, forked map[ledger.Origin
 	for _, all := range v.reports {
 		rank(all)
 	}
-	for _, all := range v.opened {
-		slices.SortFunc(all, comparePlaces)
-		for i := 1; i < len(all); i++ {
-			if all[i].tag == all[i-1].tag {
-				all[i].nth = all[i-1].nth + 1
-			}
-		}
+	for k, all := range v.opened {
+		v.opened[k] = lastOfEach(all)
 	}
 	for k, z := range zones {
 		v.zones = append(v.zones, zoneOf{z, k.node, k.name})

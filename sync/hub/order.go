@@ -19,8 +19,10 @@ func compareSeen(a, b seen) int {
 	return cmp.Or(bytes.Compare(a.origin.Author[:], b.origin.Author[:]), cmp.Compare(a.generation, b.generation), a.origin.Compare(b.origin), cmp.Compare(a.index, b.index))
 }
 
+// comparePlaces is by tag and gateway, then the oldest first.
 func comparePlaces(a, b place) int {
-	return cmp.Or(bytes.Compare(a.tag[:], b.tag[:]), a.origin.Compare(b.origin), cmp.Compare(a.index, b.index))
+	return cmp.Or(bytes.Compare(a.tag[:], b.tag[:]), bytes.Compare(a.origin.Author[:], b.origin.Author[:]),
+		cmp.Compare(a.generation, b.generation), a.origin.Compare(b.origin), cmp.Compare(a.index, b.index))
 }
 
 func compareZones(a, b zoneOf) int {

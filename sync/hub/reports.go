@@ -12,9 +12,8 @@ import (
 	"io"
 	"slices"
 
-	"github.com/fxamacker/cbor/v2"
-
 	"tombolo/sync/census"
+	"tombolo/sync/internal/cbor"
 	"tombolo/sync/ledger"
 )
 
@@ -89,7 +88,7 @@ func (h *Hub) sealReports(ctx context.Context, w io.Writer, e *Epoch, auditor [3
 			if err != nil {
 				return err
 			}
-			if err := s.record('S', must(encoding.Marshal(shown))); err != nil {
+			if err := s.record('S', codec.Encode(shown)); err != nil {
 				return err
 			}
 		}
@@ -119,14 +118,7 @@ func pieces(b []byte) func(func([]byte) bool) {
 	}
 }
 
-var encoding, decoding = func() (cbor.EncMode, cbor.DecMode) {
-	enc := must(cbor.CoreDetEncOptions().EncMode()) // RFC 8949 §4.2.1
-	dec := must(cbor.DecOptions{
-		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden, TagsMd: cbor.TagsForbidden,
-		MaxArrayElements: 64, MaxMapPairs: 16, MaxNestedLevels: 8, ExtraReturnErrors: cbor.ExtraDecErrorUnknownField, UTF8: cbor.UTF8RejectInvalid,
-	}.DecMode())
-	return enc, dec
-}()
+var codec = cbor.New(64)
 
 // must is for what cannot fail.
 func must[T any](v T, err error) T {
@@ -322,7 +314,7 @@ func (s *SealedReports) Next() (SealedReport, error) {
 	if s.kind != 'S' {
 		return out, fmt.Errorf("%w: a report is missing", ErrSealedReports)
 	}
-	if err := decoding.Unmarshal(s.payload, &out.Shown); err != nil {
+	if err := codec.Decode(s.payload, &out.Shown); err != nil {
 		return out, fmt.Errorf("%w: %w", ErrSealedReports, err)
 	}
 	for {

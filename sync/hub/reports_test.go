@@ -124,7 +124,7 @@ func TestHostileHub(t *testing.T) {
 		s.ok(err)
 		for e, err := range s.store.Entries(info, r.index, r.index+1) {
 			s.ok(err)
-			return must(encoding.Marshal(must(census.Show(s.store.Reader(info), info.Head, r.index, e))))
+			return codec.Encode(must(census.Show(s.store.Reader(info), info.Head, r.index, e)))
 		}
 		return nil
 	}
@@ -203,54 +203,4 @@ func FuzzOpenReports(f *testing.F) {
 			t.Error("what nobody sealed was read")
 		}
 	})
-}
-
-// TestOpenings: what gateways sealed for the draw, page by page, and of no other draw
-// or auditor.
-func TestOpenings(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, APILimits{})
-	_, list := s.closeIt(s.epoch)
-	ctx, id := context.Background(), s.epoch.ID()
-	seed := [32]byte{9}
-	opening := func(n int, seed, auditor [32]byte, at int64) {
-		tag := list.At(at).Tag
-		s.append(s.reporter(n), &ledger.Opened{Epoch: id, Draw: seed, Tag: tag, Auditor: auditor, Sealed: []byte(fmt.Sprint("box ", at))})
-	}
-	opening(0, seed, s.auditor(), 3)
-	if all, err := s.client.Openings(ctx, id, s.auditor()); err != nil || len(all) != 0 {
-		t.Errorf("before the draw: %+v, %v", all, err)
-	}
-	must(s.hub.Draw(ctx, id, seed, s.epoch.Beacon))
-	opening(1, seed, s.auditor(), 1)
-	opening(1, seed, s.auditor(), 3)
-	opening(0, [32]byte{8}, s.auditor(), 5)
-	opening(0, seed, [32]byte{1}, 6)
-	all, err := s.client.Openings(ctx, id, s.auditor())
-	if err != nil || len(all) != 3 || string(all[0].Sealed) != "box 1" || string(all[1].Sealed) != "box 3" || all[1].Tag != Hex(list.At(3).Tag) {
-		t.Errorf("%+v, %v", all, err)
-	}
-	var a OpeningsAnswer
-	path := epochPath(id, fmt.Sprintf("/openings/%x", s.auditor()))
-	var tags []Hex
-	for after := ""; ; after = a.Next {
-		q := map[string][]string{"limit": {"1"}}
-		if after != "" {
-			q["after"] = []string{after}
-		}
-		a = OpeningsAnswer{}
-		if err := s.client.json(ctx, path, q, &a); err != nil || len(a.Openings) != 1 {
-			t.Fatalf("%+v, %v", a, err)
-		}
-		tags = append(tags, a.Openings[0].Tag)
-		if len(a.Next) > 2*(32+8) {
-			t.Errorf("the cursor %s says more than a tag and a number: whose opening it is", a.Next)
-		}
-		if a.Next == "" {
-			break
-		}
-	}
-	if want := []Hex{Hex(list.At(1).Tag), Hex(list.At(3).Tag), Hex(list.At(3).Tag)}; !slices.Equal(tags, want) {
-		t.Errorf("%v", tags)
-	}
 }

@@ -13,17 +13,17 @@ import (
 func TestEpochVectors(t *testing.T) {
 	t.Parallel()
 	v := vectors(t, "epoch.txt", 1)[0]
-	evaluator := v.key(t, "evaluator")
-	body, err := ParseBody(KindEpochOpened, v.hex(t, "body"))
+	evaluator := vectorKey(t, v, "evaluator")
+	body, err := ParseBody(KindEpochOpened, v.Hex(t, "body"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := body.(*EpochOpened)
 	id := b.ID()
-	v.is(t, "id", id[:])
-	said := b.OfferText(CharterID(v.hex(t, "community")))
-	v.is(t, "offer_text", said)
-	v.is(t, "signature", b.Offer[:])
+	v.Is(t, "id", id[:])
+	said := b.OfferText(CharterID(v.Hex(t, "community")))
+	v.Is(t, "offer_text", said)
+	v.Is(t, "signature", b.Offer[:])
 	if b.Evaluator != [32]byte(public(evaluator)) || !ed25519.Verify(b.Evaluator[:], said, b.Offer[:]) {
 		t.Error("the offer's signature does not verify")
 	}
@@ -34,11 +34,11 @@ func TestCensusVectorsAgree(t *testing.T) {
 	t.Parallel()
 	of := map[string]Body{}
 	for _, v := range vectors(t, "bodies.txt", 68) {
-		body, err := ParseBody(Kind(v.int(t, "kind")), v.hex(t, "body"))
+		body, err := ParseBody(Kind(v.Int(t, "kind")), v.Hex(t, "body"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		of[v.name] = body
+		of[v.Name] = body
 	}
 	opened, tags, reported := of["EpochOpened"].(*EpochOpened), of["CensusTags"].(*CensusTags), of["Reported"].(*Reported)
 	if tags.Epoch != opened.ID() || reported.Epoch != tags.Epoch || of["Draw"].(*Draw).Epoch != tags.Epoch {

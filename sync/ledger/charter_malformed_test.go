@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"tombolo/passport/vectortest"
 )
 
 func TestCharterMalformed(t *testing.T) {
@@ -196,11 +198,8 @@ func TestLargestCharterTravels(t *testing.T) {
 }
 
 func FuzzParseCharter(f *testing.F) {
-	for _, v := range vectors(f, "charters.txt", 3) {
-		f.Add(v.hex(f, "charter"))
-		for key := range v.values {
-			v.used[key] = true
-		}
+	for _, v := range vectortest.Load(f, "charters.txt", 3) {
+		f.Add(v.Hex(f, "charter"))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		c, err := ParseCharter(in)
@@ -216,12 +215,9 @@ func FuzzParseCharter(f *testing.F) {
 // What the fuzzer makes is never signed: it has no key.
 func FuzzParseSignedCharter(f *testing.F) {
 	known := map[string]bool{}
-	for _, v := range vectors(f, "charters.txt", 3) {
-		f.Add(v.hex(f, "signed"))
-		known[string(v.hex(f, "charter"))] = true
-		for key := range v.values {
-			v.used[key] = true
-		}
+	for _, v := range vectortest.Load(f, "charters.txt", 3) {
+		f.Add(v.Hex(f, "signed"))
+		known[string(v.Hex(f, "charter"))] = true
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		s, err := ParseSignedCharter(in)

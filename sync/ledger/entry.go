@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/fxamacker/cbor/v2"
+	"tombolo/sync/internal/cbor"
 )
 
 const (
@@ -153,59 +153,21 @@ func ParseLeaf(b []byte) (Leaf, error) {
 	if len(b) > MaxLeaf {
 		return l, fmt.Errorf("%w: %d bytes", ErrLeaf, len(b))
 	}
-	if err := decMode.Unmarshal(b, &l); err != nil {
+	if err := codec.DecodeLoose(b, &l); err != nil {
 		return l, fmt.Errorf("%w: %w", ErrLeaf, err)
 	}
 	if l.Version != leafVersion {
 		return l, fmt.Errorf("%w: version %d; this leaf needs newer software", ErrLeaf, l.Version)
 	}
 	if !bytes.Equal(l.marshal(), b) {
-		return l, fmt.Errorf("%w: not the deterministic encoding", ErrLeaf)
+		return l, fmt.Errorf("%w: %w", ErrLeaf, cbor.ErrForm)
 	}
 	return l, nil
 }
 
-var encMode, decMode = modes()
+var codec = cbor.New(1 << 12)
 
-func modes() (cbor.EncMode, cbor.DecMode) {
-	opts := cbor.CoreDetEncOptions() // RFC 8949 §4.2.1
-	opts.NilContainers = cbor.NilContainerAsEmpty
-	enc, err := opts.EncMode()
-	if err != nil {
-		panic(err)
-	}
-	dec, err := cbor.DecOptions{
-		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		IndefLength:       cbor.IndefLengthForbidden,
-		TagsMd:            cbor.TagsForbidden,
-		MaxArrayElements:  1 << 12,
-		MaxMapPairs:       64,
-		MaxNestedLevels:   8,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
-		UTF8:              cbor.UTF8RejectInvalid,
-	}.DecMode()
-	if err != nil {
-		panic(err)
-	}
-	return enc, dec
-}
-
-// encode marshals one of this package's own types deterministically.
-func encode(v any) []byte {
-	b, err := encMode.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("ledger: encode %T: %v", v, err)) // our types hold nothing that cannot be encoded
-	}
-	return b
-}
+func encode(v any) []byte { return codec.Encode(v) }
 
 // decodeWhole reads b into v and insists on the one deterministic encoding.
-func decodeWhole(b []byte, v any) error {
-	if err := decMode.Unmarshal(b, v); err != nil {
-		return err
-	}
-	if !bytes.Equal(encode(v), b) {
-		return errors.New("not the deterministic encoding")
-	}
-	return nil
-}
+func decodeWhole(b []byte, v any) error { return codec.Decode(b, v) }

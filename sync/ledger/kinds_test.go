@@ -390,7 +390,7 @@ func TestCleanText(t *testing.T) {
 
 func FuzzParseBody(f *testing.F) {
 	for _, v := range vectors(f, "bodies.txt", 68) {
-		f.Add(uint16(v.int(f, "kind")), v.hex(f, "body"))
+		f.Add(uint16(v.Int(f, "kind")), v.Hex(f, "body"))
 	}
 	f.Add(uint16(KindForkSeen), encode(ForkSeen{Evidence: testFork.Marshal()}))
 	f.Fuzz(func(t *testing.T, kind uint16, in []byte) {

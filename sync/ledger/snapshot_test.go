@@ -299,23 +299,23 @@ func TestSnapshotVectors(t *testing.T) {
 	t.Parallel()
 	for _, v := range vectors(t, "snapshot.txt", 2) {
 		var entries []Entry
-		if err := decodeWhole(v.hex(t, "entries"), &entries); err != nil {
-			t.Fatalf("%s: %v", v.name, err)
+		if err := decodeWhole(v.Hex(t, "entries"), &entries); err != nil {
+			t.Fatalf("%s: %v", v.Name, err)
 		}
 		for i, e := range entries {
 			if _, _, err := e.Open(CommunityLog, int64(i)); err != nil {
-				t.Errorf("%s: entry %d: %v", v.name, i, err)
+				t.Errorf("%s: entry %d: %v", v.Name, i, err)
 			}
 		}
-		r, err := Reduce(CommunityLog, v.int(t, "size"), func(lo, hi int64) ([]Entry, error) { return entries[lo:hi], nil })
+		r, err := Reduce(CommunityLog, v.Int(t, "size"), func(lo, hi int64) ([]Entry, error) { return entries[lo:hi], nil })
 		if err != nil {
-			t.Fatalf("%s: %v", v.name, err)
+			t.Fatalf("%s: %v", v.Name, err)
 		}
-		v.is(t, "state", r.State[:])
+		v.Is(t, "state", r.State[:])
 		list := []byte{}
 		for _, b := range r.Snapshots() {
 			list = append(list, b.Superseded...)
 		}
-		v.is(t, "superseded", list)
+		v.Is(t, "superseded", list)
 	}
 }

@@ -103,14 +103,25 @@ func (n *Node) do(a replica.Action) {
 	case replica.SendGive, replica.Compare:
 		n.queue(n.read, second, a)
 	case replica.Store:
-		if !n.queue(n.write, first, a) {
+		if !n.queue(n.writer(a.Extension.Head().Origin), first, a) {
 			n.notStored(a, errBusy)
 		}
-	case replica.Forget, replica.StoreCharter, replica.StoreFork, replica.StoreHeld:
-		n.queue(n.write, first, a)
+	case replica.Forget:
+		n.queue(n.writer(a.Origin), first, a)
+	case replica.StoreCharter, replica.StoreFork, replica.StoreHeld:
+		n.queue(n.write[0], first, a)
 	case replica.Blame:
 		n.troubles.log(n.cfg.Log, "a peer sent what does not verify", "peer", n.called(a.Peer), "ledger", a.Origin.String(), "err", a.Err)
 	}
+}
+
+// writer is who writes what comes of a ledger, all of it. What rights depend on has
+// the first.
+func (n *Node) writer(o ledger.Origin) *worker {
+	if o.Kind != ledger.ReportLog {
+		return n.write[0]
+	}
+	return n.write[n.cfg.Store.Lane(o)]
 }
 
 func (n *Node) queue(w *worker, u urgency, a replica.Action) bool {
@@ -130,6 +141,7 @@ func (n *Node) send(id replica.LinkID, s replica.Scope, to replica.Peer, m repli
 
 // answer does what needs the store to be read. It runs on a worker's goroutine.
 func (n *Node) answer(jobs []job) {
+	held := n.acknowledged(jobs)
 	for _, j := range jobs {
 		var o ledger.Origin
 		var err error
@@ -137,7 +149,9 @@ func (n *Node) answer(jobs []job) {
 		case replica.SendHead:
 			o, err = j.Origin, n.sendHead(j)
 		case replica.SendHeld:
-			o, err = j.Origin, n.sendHeld(j)
+			if i, ok := held[j.Origin]; ok {
+				o, err = j.Origin, n.sendHeld(j, i)
+			}
 		case replica.SendGive:
 			o, err = j.Origin, n.sendGive(j)
 		case replica.Compare:
@@ -195,16 +209,28 @@ func (n *Node) tail(i store.Info, from int64) (tail []ledger.Entry, err error) {
 	return tail, nil
 }
 
-// sendHeld broadcasts that the ledger is held, and witnessed: one history of it
-// is stored here, and the store takes in no other.
-func (n *Node) sendHeld(a replica.SendHeld) error {
-	if n.cfg.Hold == nil {
+// acknowledged reads the heads that are to be acknowledged, all at once. Those that
+// cannot be read are not.
+func (n *Node) acknowledged(jobs []job) map[ledger.Origin]store.Info {
+	var origins []ledger.Origin
+	for _, j := range jobs {
+		if a, ok := j.(replica.SendHeld); ok && n.cfg.Hold != nil {
+			origins = append(origins, a.Origin)
+		}
+	}
+	if len(origins) == 0 {
 		return nil
 	}
-	i, err := n.cfg.Store.Ledger(a.Origin)
+	all, err := n.cfg.Store.LedgersOf(origins)
 	if err != nil {
-		return err
+		n.troubles.log(n.cfg.Log, "a ledger that is held cannot be acknowledged", "err", err)
 	}
+	return all
+}
+
+// sendHeld broadcasts that the ledger is held, and witnessed: one history of it
+// is stored here, and the store takes in no other.
+func (n *Node) sendHeld(a replica.SendHeld, i store.Info) error {
 	now := uint64(max(0, n.cfg.Now().Unix()))
 	signed, err := bare(i.Note)
 	if err == nil {
@@ -267,7 +293,7 @@ func (n *Node) sendGive(a replica.SendGive) error {
 func (n *Node) compare(h ledger.Head) error {
 	fork, err := n.cfg.Store.Compare(h)
 	if err == nil && fork != nil {
-		n.write.add(first, replica.StoreFork{Fork: *fork})
+		n.write[0].add(first, replica.StoreFork{Fork: *fork})
 	}
 	return err
 }

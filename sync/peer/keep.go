@@ -143,7 +143,7 @@ func (n *Node) fail(ctx context.Context, s replica.Store, err error) {
 	o := s.Extension.Head().Origin
 	n.troubles.log(n.cfg.Log, "a ledger cannot be stored", "ledger", o.String(), "from", n.called(s.Giver), "err", err)
 	n.tell(ctx, func(n *Node) {
-		n.write.remove(func(j job) bool {
+		n.writer(o).remove(func(j job) bool {
 			later, ok := j.(replica.Store)
 			return ok && later.Extension.Head().Origin == o
 		})

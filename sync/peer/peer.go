@@ -9,8 +9,9 @@
 // a peer something that is no matter of a ledger, and [Config.Answer] answers.
 //
 // One goroutine owns the replica and waits for no commit and no network: one more
-// writes to the store and one reads what is asked for, each with a bounded queue,
-// and the links have their own. So a slow disk delays what needs it, and no link.
+// writes to the store (several to a database that takes in the reports of a whole
+// town) and one reads what is asked for, each with a bounded queue, and the links
+// have their own. So a slow disk delays what needs it, and no link.
 //
 // It judges nothing: whose ledgers count is the host's word ([Config.Rights]),
 // and what they mean is for who projects them.
@@ -79,7 +80,7 @@ type Config struct {
 	Log    *slog.Logger
 	// Stored is told after something arrived and is durable, Present after Status
 	// shows that, or that a peer or a link came or went. Neither may block; each may
-	// be nil.
+	// be nil. Several goroutines may call Stored.
 	Stored, Present func()
 }
 
@@ -91,7 +92,7 @@ type Node struct {
 	in       chan event      // what watch and the workers tell
 	appended chan struct{}   // holds one when an own ledger grew
 	rescan   chan struct{}   // holds one when the file has to be looked at
-	write    *worker         // Store, StoreCharter, StoreFork, StoreHeld
+	write    []*worker       // Store, Forget, and the first StoreCharter, StoreFork, StoreHeld
 	read     *worker         // SendHead, SendGive, SendHeld, Compare
 	asking   askings         // safe for concurrent use
 	asked    *answering      // safe for concurrent use
@@ -106,7 +107,7 @@ type Node struct {
 	known    map[ledger.Origin]known // what the replica was told of each ledger
 	versions int                     // of the charters that it was told of
 
-	forked   map[ledger.Origin]bool // the replica knows; belongs to the writing worker
+	forked   map[ledger.Origin]bool // the replica knows; belongs to the first writing worker
 	troubles *troubles              // safe for concurrent use
 }
 
@@ -120,7 +121,10 @@ func New(cfg Config) (*Node, error) {
 		appended: make(chan struct{}, 1), rescan: make(chan struct{}, 1),
 		replica: replica.New(cfg.replica()),
 		names:   map[replica.Peer]string{}, present: map[presence]bool{}, known: map[ledger.Origin]known{}, forked: map[ledger.Origin]bool{},
-		write: newWorker(max(writeQueue, 2*cfg.Ledgers)), read: newWorker(max(readQueue, 2*cfg.Ledgers)), asked: newAnswering(), troubles: newTroubles(cfg.Now),
+		read: newWorker(max(readQueue, 2*cfg.Ledgers)), asked: newAnswering(), troubles: newTroubles(cfg.Now),
+	}
+	for range cfg.Store.Lanes() {
+		n.write = append(n.write, newWorker(max(writeQueue, 2*cfg.Ledgers)))
 	}
 	n.cfg.Links = slices.Clone(cfg.Links)
 	for i := range n.cfg.Links {
@@ -163,7 +167,9 @@ func (n *Node) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	defer end()
-	parts.Go(func() { n.write.run(ctx, func(jobs []job) { n.carryOut(ctx, jobs) }) })
+	for _, w := range n.write {
+		parts.Go(func() { w.run(ctx, func(jobs []job) { n.carryOut(ctx, jobs) }) })
+	}
 	parts.Go(func() { n.read.run(ctx, func(jobs []job) { n.answer(jobs) }) })
 	parts.Go(func() { n.watch(ctx) })
 	if n.cfg.Answer != nil {

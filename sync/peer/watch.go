@@ -88,7 +88,7 @@ func (n *Node) lookAtAll(ctx context.Context) bool {
 		if moved && n.cfg.Stored != nil {
 			n.cfg.Stored()
 		}
-		n.write.add(second, refreshRights{})
+		n.write[0].add(second, refreshRights{})
 	})
 }
 

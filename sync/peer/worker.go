@@ -15,7 +15,7 @@ const (
 	writeQueue = 1 << 14
 	// together bounds what a worker takes at once, so that what is more urgent
 	// need not wait long.
-	together = 64
+	together = 128
 )
 
 // urgency orders a worker's jobs.

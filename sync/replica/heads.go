@@ -231,6 +231,9 @@ func (r *Replica) learn(v via, b *book, h ledger.Head) {
 		b.since = r.now
 	}
 	b.newest = h
+	if b.needy && b.origin.Kind != ledger.ReportLog {
+		r.unsorted = true
+	}
 	r.need(b)
 }
 

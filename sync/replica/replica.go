@@ -68,6 +68,7 @@ type Replica struct {
 
 	needy    []*book // those of which something is known and not held
 	pressing int     // the least urgency of those that came since the needy were last looked at
+	unsorted bool    // the needy may be
 	eager    bool    // something changed since the needy were last looked at
 	asked    []*book // those with a want under way
 	waiting  bool    // somebody may be

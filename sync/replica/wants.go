@@ -103,8 +103,17 @@ func (r *Replica) need(b *book) {
 	if b.newest.Size > b.ahead.Size() && !b.needy {
 		b.needy = true
 		r.needy = append(r.needy, b)
+		r.reorder(b)
 		r.pressing = min(r.pressing, b.urgency())
 	}
+}
+
+// reorder notes that a ledger may stand in the wrong place among those that are asked
+// for. Thousands of reports come at once, and one is as good as another.
+func (r *Replica) reorder(b *book) {
+	n := len(r.needy)
+	last := n > 0 && r.needy[n-1] == b && (n == 1 || r.needy[n-2].urgency() <= b.urgency())
+	r.unsorted = r.unsorted || b.origin.Kind != ledger.ReportLog || !last
 }
 
 // sated takes it from among them.
@@ -212,20 +221,75 @@ func (r *Replica) fireWants() {
 	r.eager = true
 }
 
-// ask sends the wants that there is room for, the more urgent first.
+// ask sends the wants that there is room for, the more urgent first. Of thousands it
+// looks at no more than it has to.
 func (r *Replica) ask() {
 	if !r.eager || r.waitsForMore() {
 		return
 	}
-	r.needy = slices.DeleteFunc(r.needy, func(b *book) bool {
-		enough := !b.takes() || b.newest.Size <= b.ahead.Size()
-		if enough {
+	for _, b := range slices.Clone(r.asked) {
+		if b.enough() {
+			r.release(b)
+		}
+	}
+	if r.unsorted {
+		r.sortNeedy()
+	}
+	r.eager, r.pressing = false, ranks
+	kept, seen := 0, 0
+	for room := true; room && seen < len(r.needy); seen++ {
+		b := r.needy[seen]
+		if b.enough() {
 			r.release(b)
 			b.needy = false
+			continue
 		}
-		return enough
-	})
-	r.eager, r.pressing = false, ranks
+		r.needy[kept] = b
+		kept++
+		room = r.askFor(b)
+	}
+	r.needy = slices.Delete(r.needy, kept, seen)
+}
+
+// enough tells whether nothing more of a ledger is to be asked for now.
+func (b *book) enough() bool { return !b.takes() || b.newest.Size <= b.ahead.Size() }
+
+// askFor sends a want, if it is time for one and somebody may be asked; false if
+// there is no room for any.
+func (r *Replica) askFor(b *book) (room bool) {
+	switch {
+	case b.want.peer != (Peer{}) || len(b.flying) > maxFlying/2:
+		return true
+	case b.retry > r.clock:
+		r.due(b.retry)
+		return true
+	}
+	g, ok, busy := r.choose(b)
+	switch {
+	case !ok && busy:
+		return true
+	case !ok:
+		b.rounds++
+		b.anyone = false
+		for i := range b.givers {
+			b.givers[i].tried = false
+		}
+		b.retry = r.due(r.clock + backoff(b.rounds))
+		return true
+	}
+	if !r.room(b) {
+		return false
+	}
+	b.want = want{peer: g.peer, link: g.link, at: r.due(r.clock + wantPatience<<min(b.rounds, 3)), guess: g.size == 0}
+	r.asked = append(r.asked, b)
+	r.do(Send{Link: g.link.id, Scope: b.scope, To: g.peer, Message: Want{Origin: b.origin, From: b.ahead.Size()}})
+	return true
+}
+
+// sortNeedy puts what is asked for in order. There may be thousands, and few that
+// came since.
+func (r *Replica) sortNeedy() {
+	r.unsorted = false
 	slices.SortFunc(r.needy, func(a, b *book) int {
 		if a.urgency() == b.urgency() && a.rank == rankOf(ledger.DoorLog) && b.rank == a.rank {
 			if c := cmp.Compare(b.newest.Time, a.newest.Time); c != 0 { // who is inside now
@@ -234,34 +298,6 @@ func (r *Replica) ask() {
 		}
 		return cmp.Or(cmp.Compare(a.urgency(), b.urgency()), compareOrigins(a.origin, b.origin))
 	})
-	for _, b := range r.needy {
-		switch {
-		case b.want.peer != (Peer{}) || len(b.flying) > maxFlying/2:
-			continue
-		case b.retry > r.clock:
-			r.due(b.retry)
-			continue
-		}
-		g, ok, busy := r.choose(b)
-		switch {
-		case !ok && busy:
-			continue
-		case !ok:
-			b.rounds++
-			b.anyone = false
-			for i := range b.givers {
-				b.givers[i].tried = false
-			}
-			b.retry = r.due(r.clock + backoff(b.rounds))
-			continue
-		}
-		if !r.room(b) {
-			return
-		}
-		b.want = want{peer: g.peer, link: g.link, at: r.due(r.clock + wantPatience<<min(b.rounds, 3)), guess: g.size == 0}
-		r.asked = append(r.asked, b)
-		r.do(Send{Link: g.link.id, Scope: b.scope, To: g.peer, Message: Want{Origin: b.origin, From: b.ahead.Size()}})
-	}
 }
 
 // manyNeedy is beyond which they are not put in order for each want that ends.

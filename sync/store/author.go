@@ -84,7 +84,7 @@ func (s *Store) OpenAuthor(cfg AuthorConfig) (*Author, error) {
 // newest is the author's incarnation of the highest generation among those that
 // belong to the charter; of several, the longest; nil if there is none.
 func newest(q querier, cfg AuthorConfig) (*Info, error) {
-	i, err := scanInfo(q.QueryRow("SELECT "+infoColumns+" FROM ledger l WHERE "+ofAuthor+" ORDER BY generation DESC, size DESC, origin LIMIT 1", cfg.args()...).Scan)
+	i, err := scanInfo(nil, q.QueryRow("SELECT "+infoColumns+" FROM ledger l WHERE "+ofAuthor+" ORDER BY generation DESC, size DESC, origin LIMIT 1", cfg.args()...).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -99,7 +99,7 @@ func incarnations(q querier, cfg AuthorConfig) (all []Info, err error) {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		i, err := scanInfo(rows.Scan)
+		i, err := scanInfo(nil, rows.Scan)
 		if err != nil {
 			return nil, err
 		}
@@ -334,7 +334,7 @@ func (s *Store) settled(o ledger.Origin) (i Info, err error) {
 	}
 	var found error
 	err = s.inTx(func(tx txn) error {
-		i, found = info(tx, o)
+		i, found = info(tx, nil, o)
 		return cmp.Or(found, errEnough)
 	}, lineage(o))
 	if errors.Is(err, errEnough) {

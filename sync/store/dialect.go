@@ -90,7 +90,7 @@ func (s *Store) once(f func(txn) error, lineages []string) error {
 	if err != nil {
 		return err
 	}
-	t := txn{conn}
+	t := txn{conn, &s.heads}
 	var open driver.Tx
 	err = t.direct(func(c directConn) (err error) {
 		open, err = c.BeginTx(context.Background(), driver.TxOptions{})
@@ -131,16 +131,40 @@ const locks = 2048
 func keys(lineages []string) []int32 {
 	out := make([]int32, len(lineages))
 	for i, name := range lineages {
-		h := sha256.Sum256([]byte("tombolo lineage " + name))
-		out[i] = int32(binary.BigEndian.Uint32(h[:4]) % locks)
+		out[i] = key(name)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
+func key(lineage string) int32 {
+	h := sha256.Sum256([]byte("tombolo lineage " + lineage))
+	return int32(binary.BigEndian.Uint32(h[:4]) % locks)
+}
+
+const (
+	maxLanes     = 4
+	connsPerLane = 4 // what is read meanwhile needs some
+)
+
+// Lanes is how many may call [Store.Extend] at the same time and gain by it: on a
+// file one.
+func (s *Store) Lanes() int {
+	if s.dialect.Lock == "" {
+		return 1
+	}
+	return min(max(1, s.dialect.Conns/connsPerLane), maxLanes)
+}
+
+// Lane is which of them a ledger is for, from 0: so none waits for another's locks.
+func (s *Store) Lane(o ledger.Origin) int { return int(key(lineage(o))) * s.Lanes() / locks }
+
 // txn is a transaction. It is the driver's: package database/sql starts a
 // goroutine for each of its own.
-type txn struct{ conn *sql.Conn }
+type txn struct {
+	conn  *sql.Conn
+	heads *heads
+}
 
 // directConn is what the driver's connection can do.
 type directConn interface {

@@ -60,6 +60,11 @@ func (s *Store) Extend(seen int64, xs ...ledger.Extension) ([]Ingested, error) {
 		return nil
 	}, lineages...)
 	if err == nil {
+		for i, x := range xs {
+			if all[i].Fresh {
+				s.heads.verified(x.Head())
+			}
+		}
 		return all, nil
 	}
 	if len(xs) == 0 {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"crypto/ed25519"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -29,7 +28,7 @@ func (i Info) Fresh() uint64 { return i.fresh }
 
 const infoColumns = "id, origin, author, charter, generation, l.tree, note, fresh, seen"
 
-func scanInfo(scan func(...any) error) (i Info, err error) {
+func scanInfo(known *heads, scan func(...any) error) (i Info, err error) {
 	var origin string
 	var author, charter, tree, note []byte
 	var generation, fresh int64
@@ -40,7 +39,7 @@ func scanInfo(scan func(...any) error) (i Info, err error) {
 	if copy(i.Charter[:], charter) != len(i.Charter) {
 		return i, fmt.Errorf("%w: %s: a charter id of %d bytes", ErrDamaged, origin, len(charter))
 	}
-	if i.Head, err = ledger.OpenHead(note, ed25519.PublicKey(author)); err != nil {
+	if i.Head, err = known.open(origin, note, author); err != nil {
 		return i, fmt.Errorf("%w: %s: %w", ErrDamaged, origin, err)
 	}
 	if i.Origin.String() != origin {
@@ -64,7 +63,7 @@ func (s *Store) Ledgers() (all []Info, err error) {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		i, rowErr := scanInfo(rows.Scan)
+		i, rowErr := scanInfo(&s.heads, rows.Scan)
 		if rowErr != nil {
 			err = errors.Join(err, rowErr)
 			continue
@@ -75,10 +74,31 @@ func (s *Store) Ledgers() (all []Info, err error) {
 }
 
 // Ledger returns what is held of one, or ErrNoLedger.
-func (s *Store) Ledger(o ledger.Origin) (Info, error) { return info(s.read, o) }
+func (s *Store) Ledger(o ledger.Origin) (Info, error) { return info(s.read, &s.heads, o) }
 
-func info(q querier, o ledger.Origin) (Info, error) {
-	i, err := scanInfo(q.QueryRow("SELECT "+infoColumns+" FROM ledger l WHERE origin = ? AND size > 0", o.String()).Scan)
+// LedgersOf returns what is held of each of those of which something is, in no more
+// questions than it takes. The error names those that cannot be read.
+func (s *Store) LedgersOf(origins []ledger.Origin) (map[ledger.Origin]Info, error) {
+	names := make([]string, len(origins))
+	for i, o := range origins {
+		names[i] = o.String()
+	}
+	all := make(map[ledger.Origin]Info, len(origins))
+	var bad error
+	err := byOrigin(s.read, "SELECT "+infoColumns+" FROM ledger l WHERE size > 0 AND origin IN ", names, func(rows *sql.Rows) error {
+		i, err := scanInfo(&s.heads, rows.Scan)
+		if err != nil {
+			bad = errors.Join(bad, err)
+		} else {
+			all[i.Origin] = i
+		}
+		return nil
+	})
+	return all, errors.Join(err, bad)
+}
+
+func info(q querier, known *heads, o ledger.Origin) (Info, error) {
+	i, err := scanInfo(known, q.QueryRow("SELECT "+infoColumns+" FROM ledger l WHERE origin = ? AND size > 0", o.String()).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("%w: %v", ErrNoLedger, o)
 	}

@@ -55,6 +55,7 @@ type Store struct {
 	read    *sql.DB
 	dialect Dialect
 	disk    *opener // nil for a database
+	heads   heads
 }
 
 // Open opens or makes the file at path and brings its schema up to date. It

@@ -46,7 +46,7 @@ func newTakers(tx txn, heads []ledger.Head) (map[ledger.Origin]*taker, error) {
 		}
 	}
 	err := byOrigin(tx, "SELECT "+infoColumns+", size, p.tree, p.missing FROM ledger l LEFT JOIN partial p ON p.ledger = l.id WHERE origin IN ", origins, func(rows *sql.Rows) error {
-		return scanTaker(rows, all)
+		return scanTaker(rows, tx.heads, all)
 	})
 	if err != nil {
 		return nil, err
@@ -69,12 +69,12 @@ func newTakers(tx txn, heads []ledger.Head) (map[ledger.Origin]*taker, error) {
 }
 
 // scanTaker reads what is held of a ledger, and beside it.
-func scanTaker(rows *sql.Rows, all map[ledger.Origin]*taker) error {
+func scanTaker(rows *sql.Rows, known *heads, all map[ledger.Origin]*taker) error {
 	var size int64
 	var tree []byte
 	var missing sql.NullInt64
 	var origin string
-	held, err := scanInfo(func(dest ...any) error {
+	held, err := scanInfo(known, func(dest ...any) error {
 		err := rows.Scan(append(dest, &size, &tree, &missing)...)
 		origin = *dest[1].(*string)
 		return err

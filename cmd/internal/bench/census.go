@@ -14,22 +14,18 @@ const (
 	seaTags     = 1000 // of each: 10,000,000 in the list
 )
 
-// censusFigures measures what an epoch costs: its evaluator, the hub's intake of
-// reports, its close and its audit.
-func censusFigures(b *report, dir string, gateways int) error {
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
+// censusPart is one of the things that an epoch costs: its evaluator, the hub's
+// intake of reports, its close and audit.
+func censusPart(part func(b *report, dir string, s sea) error) func(*report, options) error {
+	return func(b *report, o options) error {
+		dir, err := os.MkdirTemp(o.dir, "census-")
+		if err != nil {
+			return err
+		}
+		// None is tuned for a small board, as a gateway is.
+		debug.SetGCPercent(100)
+		debug.SetMemoryLimit(math.MaxInt64)
+		defer tombolod.Tune()
+		return part(b, filepath.Join(dir, "part"), newSea(o.reporters, seaTags))
 	}
-	// Neither is tuned for a small board, as a gateway is.
-	debug.SetGCPercent(100)
-	debug.SetMemoryLimit(math.MaxInt64)
-	defer tombolod.Tune()
-	s := newSea(gateways, seaTags)
-	if err := evaluation(b, filepath.Join(dir, "evaluator"), s); err != nil {
-		return err
-	}
-	if err := intake(b, filepath.Join(dir, "intake"), s); err != nil {
-		return err
-	}
-	return closing(b, filepath.Join(dir, "close"), s)
 }

@@ -27,7 +27,7 @@ import (
 
 const (
 	intakeRounds   = 3
-	intakeTogether = 64 // ledgers in a bare transaction: as many as a participant stores at once
+	intakeTogether = 256 // ledgers in a bare transaction, 17 MB: more are no quicker, and a participant stores fewer at once
 	intakePatience = 10 * time.Minute
 )
 
@@ -36,8 +36,8 @@ const (
 // over a connection on this machine, in which everything happens that happens to a
 // report: its head is announced, wanted, verified, given, proved, stored, made
 // durable and acknowledged, and read by the hub. Beside it the same rows are
-// inserted in an empty store by the quickest means that the database has, as many
-// in a transaction: many rows a statement, or COPY. The two take turns.
+// inserted in an empty store by the quickest means that the database has, in large
+// transactions: many rows a statement, or COPY. The two take turns.
 func intake(b *report, dir string, s sea) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err

@@ -24,7 +24,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.people, "people", 1_000_000, "passports in the roster, and in the ledger that a gateway catches up on")
 	flag.IntVar(&o.gateways, "gateways", 1000, "gateways that a revocation reaches")
-	flag.StringVar(&o.only, "only", "", "measure one thing alone: "+strings.Join(names(), ", "))
+	flag.StringVar(&o.only, "only", "", "measure one thing alone, or all whose names begin so: "+strings.Join(names(), ", "))
 	flag.StringVar(&o.memory, "memory", "", "measure the memory of a gateway with this roster (the program calls itself so)")
 	flag.StringVar(&o.daemon, "daemon", "", "run the gateway of this folder, to be measured (the program calls itself so)")
 	flag.StringVar(&o.broker, "broker", "", "run a broker in this folder (the program calls itself so)")
@@ -45,6 +45,9 @@ type options struct {
 	memory, daemon, broker, community, census string
 	dir, roster                               string
 }
+
+// wants tells whether something is to be measured.
+func (o options) wants(name string) bool { return strings.HasPrefix(name, o.only) }
 
 var errMissed = errors.New("a target was missed")
 
@@ -68,7 +71,9 @@ func measurements() []measurement {
 		{"idle", false, func(b *report, o options) error { return idle(b) }},
 		{"catch-up", false, func(b *report, o options) error { return catchUp(b, filepath.Join(o.dir, "catch-up"), o.people) }},
 		{"revocations", false, func(b *report, o options) error { return revocations(b, filepath.Join(o.dir, "isle"), o.gateways) }},
-		{"census", false, func(b *report, o options) error { return censusFigures(b, filepath.Join(o.dir, "census"), o.reporters) }},
+		{"census-evaluator", false, censusPart(evaluation)},
+		{"census-intake", false, censusPart(intake)},
+		{"census-close", false, censusPart(closing)},
 	}
 }
 
@@ -90,7 +95,7 @@ func run(o options) (err error) {
 		return printMemory(o.memory, o.people)
 	case o.daemon != "":
 		return runDaemon(o.daemon)
-	case o.only != "" && !slices.Contains(names(), o.only):
+	case !slices.ContainsFunc(names(), o.wants):
 		return fmt.Errorf("--only: there is no %q", o.only)
 	}
 	runtime.GOMAXPROCS(min(2, runtime.NumCPU())) // the targets speak of two cores
@@ -103,7 +108,7 @@ func run(o options) (err error) {
 	defer os.RemoveAll(o.dir)
 	b := &report{}
 	for _, m := range measurements() {
-		if o.only != "" && m.name != o.only {
+		if !o.wants(m.name) {
 			continue
 		}
 		if m.roster && o.roster == "" {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"tombolo/cmd/internal/daemontest"
 	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/gateway"
 	"tombolo/cmd/internal/linking"
@@ -85,7 +86,7 @@ type estate struct {
 	phones    map[uint64]*passport.SoftKey
 	clients   []client // the gateways in their order, then the desk
 	gws       []*unit
-	log       lockedBuffer // the desk's
+	log       daemontest.Log // the desk's
 }
 
 // unit is a gateway.
@@ -99,7 +100,7 @@ type unit struct {
 	taps  chan *ledger.Decision // of taps
 	disk  *store.Store          // as another process reads it
 	stop  func()
-	log   lockedBuffer
+	log   daemontest.Log
 
 	mu   sync.Mutex
 	seen []ledger.Decision // under mu: every decision that was recorded
@@ -336,24 +337,6 @@ func eventually(t *testing.T, within time.Duration, check func() error) time.Dur
 	}
 	t.Fatalf("not within %v: %v", within, err)
 	return 0
-}
-
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"tombolo/cmd/internal/daemontest"
 	"tombolo/sync/ledger"
 	"tombolo/sync/link"
 	"tombolo/sync/peer"
@@ -45,7 +46,7 @@ type member struct {
 	hold  ed25519.PrivateKey
 	store *store.Store
 	node  *peer.Node
-	log   lockedBuffer
+	log   daemontest.Log
 }
 
 func newKey() ed25519.PrivateKey {

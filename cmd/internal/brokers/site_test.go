@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"tombolo/cmd/internal/daemontest"
 	"tombolo/sync/broker"
 	"tombolo/sync/enroll"
 	"tombolo/sync/ledger"
@@ -71,7 +72,7 @@ type site struct {
 	at      []string // where the clients of each server connect
 	command []func() *exec.Cmd
 	link    func(n int) string // what stands in [links.node] of client n
-	log     lockedBuffer
+	log     daemontest.Log
 
 	mu   sync.Mutex
 	runs []*exec.Cmd // under mu

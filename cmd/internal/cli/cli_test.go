@@ -221,3 +221,15 @@ func TestLogger(t *testing.T) {
 		}
 	}
 }
+
+func TestCount(t *testing.T) {
+	t.Parallel()
+	for want, got := range map[string]string{
+		"1 door": cli.Count(uint32(1), "door", "doors"), "1 entry": cli.Count(1, "entry", "entries"),
+		"0 doors": cli.Count(int64(0), "door", "doors"), "2 entries": cli.Count(uint64(2), "entry", "entries"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -100,3 +100,11 @@ func Confirm(in io.Reader, out io.Writer, yes bool, text string, args ...any) er
 	}
 	return nil
 }
+
+// Count is a number of things in words: "1 door", "2 doors".
+func Count[N int | int64 | uint32 | uint64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -31,7 +31,7 @@ func TestGatewayKilled(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(u.dir, "gateway.toml"), []byte(wiring), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	u.process = w.daemon(u.name, "tombolod", "run", "--config", filepath.Join(u.dir, "gateway.toml"))
+	u.process = w.daemon("tombolod", "run", "--config", filepath.Join(u.dir, "gateway.toml"))
 	u.start("msg=ready") // it takes its enrolment in
 	u.stop(syscall.SIGTERM)
 	opens := time.Now()
@@ -53,7 +53,7 @@ func TestGatewayKilled(t *testing.T) {
 	kills := 0
 	kill := func(what string, when func() bool) {
 		t.Helper()
-		if u.cmd == nil {
+		if u.Daemon == nil {
 			u.start("msg=ready")
 		}
 		for end := time.Now().Add(60 * time.Second); !when(); time.Sleep(2 * time.Millisecond) {

@@ -87,9 +87,9 @@ func newWorld(t *testing.T) *world {
 	link := fmt.Sprintf("[links.hub]\nbroker = \"tls://%s\"\n", w.broker)
 	w.file("casa/links.toml", link)
 	w.file("evaluator/links.toml", link)
-	w.hub = w.daemon("hub", "tombolo-hub", "run", "--data", w.path("hub"), "--listen", w.broker, "--http", w.web, "--grace", "-1s")
+	w.hub = w.daemon("tombolo-hub", "run", "--data", w.path("hub"), "--listen", w.broker, "--http", w.web, "--grace", "-1s")
 	w.hub.start("msg=running")
-	w.evaluator = w.daemon("evaluator", "tombolo-hub", "evaluator", "run", "--data", w.path("evaluator"))
+	w.evaluator = w.daemon("tombolo-hub", "evaluator", "run", "--data", w.path("evaluator"))
 	w.evaluator.start("link up")
 	return w
 }
@@ -112,7 +112,7 @@ func (w *world) open() {
 			if err := os.WriteFile(filepath.Join(u.dir, "gateway.toml"), []byte(text), 0o600); err != nil {
 				w.t.Fatal(err)
 			}
-			u.process = w.daemon(u.name, "tombolod", "run", "--config", filepath.Join(u.dir, "gateway.toml"))
+			u.process = w.daemon("tombolod", "run", "--config", filepath.Join(u.dir, "gateway.toml"))
 			u.start("msg=ready")
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,13 +13,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"tombolo/cmd/internal/daemontest"
 	"tombolo/cmd/internal/folder"
 	"tombolo/hw/sim"
 	"tombolo/passport"
@@ -115,29 +114,9 @@ type resident struct {
 
 // process is a daemon of a folder.
 type process struct {
-	w    *world
-	name string
-	args []string
-	cmd  *exec.Cmd
-	log  lockedBuffer
-	done chan error
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	*daemontest.Daemon // nil while it does not run
+	w                  *world
+	args               []string
 }
 
 func must[T any](v T, err error) T {
@@ -215,54 +194,22 @@ func (w *world) until(within time.Duration, what string, ok func() bool) {
 // start runs a daemon and waits for a word in its log.
 func (p *process) start(ready string) {
 	p.w.t.Helper()
-	p.log = lockedBuffer{}
-	p.cmd = exec.Command(filepath.Join(bin, p.args[0]), p.args[1:]...)
-	p.cmd.Env = append(os.Environ(), "TOMBOLO_GUARD="+p.w.path("guard"))
-	p.cmd.Dir = p.w.dir
-	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		p.w.t.Fatal(err)
-	}
-	p.done = make(chan error, 1)
-	go func() { p.done <- p.cmd.Wait() }()
-	for end := time.Now().Add(30 * time.Second); !strings.Contains(p.log.String(), ready); time.Sleep(20 * time.Millisecond) {
-		select {
-		case err := <-p.done:
-			p.done <- err
-			p.w.t.Fatalf("%s ended: %v\n%s", p.name, err, p.log.String())
-		default:
-		}
-		if time.Now().After(end) {
-			p.w.t.Fatalf("%s does not get ready:\n%s", p.name, p.log.String())
-		}
-	}
+	cmd := exec.Command(filepath.Join(bin, p.args[0]), p.args[1:]...)
+	cmd.Env = append(os.Environ(), "TOMBOLO_GUARD="+p.w.path("guard"))
+	cmd.Dir = p.w.dir
+	p.Daemon = daemontest.Start(p.w.t, cmd, ready)
+	p.w.t.Cleanup(func() { p.stop(syscall.SIGTERM) })
 }
 
 func (p *process) stop(sig syscall.Signal) {
-	if p.cmd == nil {
-		return
+	p.w.t.Helper()
+	if p.Daemon != nil {
+		p.End(sig)
+		p.Daemon = nil
 	}
-	_ = p.cmd.Process.Signal(sig)
-	err := <-p.done
-	if exit := (*exec.ExitError)(nil); sig == syscall.SIGTERM && err != nil && errors.As(err, &exit) {
-		p.w.t.Errorf("%s ended with %v:\n%s", p.name, err, tail(p.log.String(), 3000))
-	}
-	p.cmd = nil
 }
 
-func tail(s string, n int) string { return s[max(0, len(s)-n):] }
-
-func (w *world) daemon(name string, args ...string) *process {
-	p := &process{w: w, name: name, args: args}
-	w.t.Cleanup(func() {
-		p.stop(syscall.SIGTERM)
-		if w.t.Failed() {
-			w.t.Logf("%s:\n%s", name, tail(p.log.String(), 6000))
-		}
-	})
-	return p
-}
+func (w *world) daemon(args ...string) *process { return &process{w: w, args: args} }
 
 // admit admits residents with a chip card each.
 func (w *world) admit(numbers int) {

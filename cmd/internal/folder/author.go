@@ -6,7 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/user"
+	"path/filepath"
+	"syscall"
 
 	"tombolo/sync/ledger"
 	"tombolo/sync/store"
@@ -117,6 +121,9 @@ func (f *Folder) Author(kind ledger.LogKind) (*store.Author, error) {
 		}
 	}
 	guard, err := Guard()
+	if kind == ledger.CensusLog {
+		guard, err = f.HubGuard()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +141,61 @@ func Guard() (store.Guard, error) {
 		g.Dir = dir
 	}
 	return g, err
+}
+
+// hubGuard is where tombolo-hub.service has the guard, below the system's /run.
+const hubGuard = "tombolo-hub"
+
+// HubGuard is the guard of the hub of this folder: what is typed beside a hub that runs
+// as a service has to go by the same, or it would begin another census ledger. It is
+// [Guard] where TOMBOLO_GUARD says so, and where the folder is no service's.
+func (f *Folder) HubGuard() (store.Guard, error) { return f.hubGuard("/run") }
+
+func (f *Folder) hubGuard(run string) (store.Guard, error) {
+	g, err := Guard()
+	if err != nil || os.Getenv("TOMBOLO_GUARD") != "" {
+		return g, err
+	}
+	dir := filepath.Join(run, hubGuard)
+	of, err := owner(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return g, nil
+	}
+	if err != nil {
+		return g, err
+	}
+	own, err := owner(f.dir)
+	if err != nil {
+		return g, err
+	}
+	if of != own { // another's hub
+		return g, nil
+	}
+	if of != os.Geteuid() {
+		name := fmt.Sprintf("#%d", of)
+		if u, err := user.LookupId(fmt.Sprint(of)); err == nil {
+			name = u.Username
+		}
+		return g, fmt.Errorf("%w: run this as that user (sudo -u '%s' …)", ErrHubUser, name)
+	}
+	g.Dir = dir
+	return g, nil
+}
+
+// ErrHubUser is why nobody but the hub's user writes as the hub.
+var ErrHubUser = errors.New("the hub of this folder is a service, and has its guard against signing two histories as a user of its own")
+
+// owner is whose a file is.
+func owner(path string) (uid int, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, fmt.Errorf("%s: nobody knows whose it is", path)
+	}
+	return int(st.Uid), nil
 }
 
 // author finds a key among a charter's authors, retired ones included: no

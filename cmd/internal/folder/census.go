@@ -1,7 +1,6 @@
 package folder
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 
@@ -88,28 +87,15 @@ func reports(a *replica.Author, node ledger.CharterID) {
 	a.Kinds, a.Charter = append(slices.Clone(a.Kinds), ledger.ReportLog), kinds
 }
 
-// reporters gives it to all of a node's gateways whose keys are known.
-func (en *enrolments) reporters(r *replica.Rights, node ledger.CharterID) {
-	for _, e := range en.of(node, ledger.DirectoryLog) {
-		b, ok := e.Body.(*ledger.DirectoryKeys)
-		if !ok {
-			continue
-		}
-		id := ledger.KeyIDOf(b.Keys.Signing[:])
-		a, there := r.Authors[id]
-		if there && bytes.Equal(a.Key, b.Keys.Signing[:]) && len(a.Kinds) == 0 && !a.Removed {
-			reports(&a, node)
-			r.Authors[id] = a
-		}
-	}
-}
-
-// registered are the nodes that an issuer made part of the community.
-func (en *enrolments) registered(community ledger.CharterID) map[ledger.CharterID]bool {
-	out := map[ledger.CharterID]bool{}
+// registered are the nodes that an issuer made part of the community, numbered in
+// that order.
+func (en *enrolments) registered(community ledger.CharterID) map[ledger.CharterID]int {
+	out := map[ledger.CharterID]int{}
 	for _, e := range en.of(community, ledger.CommunityLog) {
 		if b, ok := e.Body.(*ledger.NodeRegistered); ok {
-			out[b.Node] = true
+			if _, there := out[b.Node]; !there {
+				out[b.Node] = len(out)
+			}
 		}
 	}
 	return out
@@ -132,7 +118,11 @@ func (f *Folder) Epochs() ([]Epoch, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.rights.read(f, community, ledger.CommunityLog); err != nil {
+	all, err := f.store.Ledgers()
+	if all == nil && err != nil {
+		return nil, err
+	}
+	if err := f.rights.read(f, all, community, ledger.CommunityLog); err != nil {
 		return nil, err
 	}
 	var out []Epoch

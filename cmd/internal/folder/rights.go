@@ -41,13 +41,19 @@ func (f *Folder) Rights() (replica.Rights, error) {
 	if err != nil {
 		return r, err
 	}
+	all, err := f.store.Ledgers()
+	if all == nil && err != nil {
+		return r, err
+	}
 	own, _ := f.Public(SigningKey) // a desk has none
+	var gateways []Gateway
 	if node.Len() > 0 {
 		allow(&r, node, ledger.Steward, ledger.NodeLog, ledger.DirectoryLog)
-		if err := f.rights.read(f, node, ledger.NodeLog); err != nil {
+		if err := f.rights.read(f, all, node, ledger.NodeLog); err != nil {
 			return r, err
 		}
-		for _, g := range f.rights.gateways(node.ID()) {
+		gateways = f.rights.gateways(node.ID())
+		for _, g := range gateways {
 			id := ledger.KeyIDOf(g.Keys.Signing[:])
 			if _, there := r.Authors[id]; there {
 				continue // who enrols an issuer's key does not take its rights away
@@ -73,23 +79,21 @@ func (f *Folder) Rights() (replica.Rights, error) {
 		}
 	}
 	for _, c := range chains {
-		if err := f.rights.read(f, c, ledger.DirectoryLog); err != nil {
+		if err := f.rights.read(f, all, c, ledger.DirectoryLog); err != nil {
 			return r, err
 		}
-		f.rights.directory(&r, c.ID())
 	}
-	if !serves {
-		return r, nil
-	}
-	if err := f.rights.read(f, community, ledger.CommunityLog); err != nil {
-		return r, err
-	}
-	registered := f.rights.registered(community.ID())
-	for _, c := range chains {
-		if registered[c.ID()] {
-			f.rights.reporters(&r, c.ID())
+	var registered map[ledger.CharterID]int
+	if serves {
+		if err := f.rights.read(f, all, community, ledger.CommunityLog); err != nil {
+			return r, err
 		}
+		registered = f.rights.registered(community.ID())
 	}
+	accept(&r, f.rights.claims(chains, registered, all), gateways, func(node ledger.CharterID) bool {
+		_, ok := registered[node]
+		return ok
+	})
 	return r, nil
 }
 
@@ -165,15 +169,11 @@ type enrolling struct {
 	found []Record  // in their order
 }
 
-// read reads what was added to the ledgers of a kind that count by a chain. One
-// that cannot be read further keeps what it gave.
-func (en *enrolments) read(f *Folder, chain ledger.Charters, kind ledger.LogKind) error {
+// read reads what was added to the ledgers of a kind that count by a chain, of all
+// that the store holds. One that cannot be read further keeps what it gave.
+func (en *enrolments) read(f *Folder, all []store.Info, chain ledger.Charters, kind ledger.LogKind) error {
 	if en.all == nil {
 		en.all = map[ledger.Origin]*enrolling{}
-	}
-	all, err := f.store.Ledgers()
-	if all == nil && err != nil {
-		return err
 	}
 	for _, i := range all {
 		if i.Origin.Kind != kind || i.Charter != chain.ID() {
@@ -309,26 +309,12 @@ func (f *Folder) Enrolled() ([]Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.rights.read(f, node, ledger.NodeLog); err != nil {
+	all, err := f.store.Ledgers()
+	if all == nil && err != nil {
+		return nil, err
+	}
+	if err := f.rights.read(f, all, node, ledger.NodeLog); err != nil {
 		return nil, err
 	}
 	return f.rights.gateways(node.ID()), nil
-}
-
-// directory adds the gateways that another node publishes: they ask, acknowledge
-// and witness, and write nothing that is taken in here.
-func (en *enrolments) directory(r *replica.Rights, node ledger.CharterID) {
-	gone := map[[32]byte]bool{}
-	for _, e := range slices.Backward(en.of(node, ledger.DirectoryLog)) {
-		switch b := e.Body.(type) {
-		case *ledger.DirectoryGone:
-			gone[b.Signing] = true
-		case *ledger.DirectoryKeys:
-			id := ledger.KeyIDOf(b.Keys.Signing[:])
-			if _, there := r.Authors[id]; there || gone[b.Keys.Signing] {
-				continue
-			}
-			r.Authors[id] = replica.Author{Key: b.Keys.Signing[:], Name: b.Gateway, Hold: b.Keys.Hold[:], Witness: b.Keys.Witness[:], TLS: b.Keys.TLS[:]}
-		}
-	}
 }

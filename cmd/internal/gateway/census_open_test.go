@@ -290,6 +290,34 @@ func TestAfterAudit(t *testing.T) {
 	}
 }
 
+// TestReceiptTooEarly: who asks before there is anything to give hears when there is.
+func TestReceiptTooEarly(t *testing.T) {
+	t.Parallel()
+	i := newIslet(t, 1, "")
+	i.open(4)
+	r := i.gws[0].reporter(never(), nil)
+	t.Cleanup(func() { r.close() })
+	closes := time.Unix(i.opened.Closes, 0).UTC()
+	for _, c := range []struct {
+		now   time.Time
+		epoch string
+		want  error
+		words string
+	}{
+		{closes.Add(-time.Second), "", errNotYet, "epoch 1 has not closed yet; it closes on " + closes.Format(time.DateTime)},
+		{closes.Add(-time.Second), "1", errNotYet, "epoch 1 has not closed yet"},
+		{closes, i.opened.ID().String(), errNotYet, "epoch 1 closed on " + closes.Format(time.DateTime)},
+		{closes, "", errNotYet, "this gateway has not reported it"},
+		{closes, "2", errNoEpoch, ""},
+		{time.Unix(i.opened.Audit, 0), "", errNoEpoch, ""},
+	} {
+		i.now = c.now
+		if _, err := r.receipt(1, c.epoch, false); !isError(err, c.want) || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("at %v, epoch %q: %v", c.now, c.epoch, err)
+		}
+	}
+}
+
 // TestReceipt: a resident's own evidence verifies, with the hub's acknowledgement
 // once that has come, and redeems; door and time are in it only if they are asked for.
 func TestReceipt(t *testing.T) {

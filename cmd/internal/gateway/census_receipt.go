@@ -57,6 +57,7 @@ type CensusFigures struct {
 // Errors of [AskReceipt], within ErrDaemon.
 var (
 	errNoReceipt = errors.New("this gateway reported no such passport")
+	errNotYet    = errors.New("there are no receipts yet")
 	errNoCensus  = errors.New("the census is not taken here: its log says why")
 	errNoEpoch   = errors.New("no such epoch is known here, or its audit is over")
 )
@@ -165,29 +166,36 @@ func (c *reporter) receipt(passport uint64, epoch string, full bool) ([]byte, er
 	return census.Receipt{Opening: o}.Marshal(), nil
 }
 
-// reportedEpoch finds an epoch that this gateway reported.
+// reportedEpoch finds an epoch that this gateway reported: the last one, or that of a
+// name.
 func (c *reporter) reportedEpoch(name string) (e folder.Epoch, row epochRow, err error) {
 	epochs, err := c.Folder.Epochs()
 	if err != nil {
 		return e, row, err
 	}
 	now := c.Clock().Now.Unix()
+	var next *ledger.EpochOpened // the last that has closed, else the one that closes first
 	for _, e := range slices.Backward(epochs) {
 		if name != "" && name != e.ID.String() && name != strconv.FormatUint(e.Opened.Number, 10) || now >= e.Opened.Audit {
 			continue
 		}
 		row, _, err := c.db.epoch(e.ID)
-		switch {
-		case err != nil:
+		if err != nil || row.state == reported {
 			return e, row, err
-		case row.state == reported:
-			return e, row, nil
-		case name != "":
-			return e, row, fmt.Errorf("%w: epoch %d closes at %s, and is reported some time later (`tombolo census status` says how far it is)",
-				errNoReceipt, e.Opened.Number, time.Unix(e.Opened.Closes, 0).UTC().Format(time.DateTime))
+		}
+		if next == nil || next.Closes > now {
+			next = e.Opened
 		}
 	}
-	return e, row, errNoEpoch
+	if next == nil {
+		return e, row, errNoEpoch
+	}
+	closes := time.Unix(next.Closes, 0).UTC().Format(time.DateTime)
+	if next.Closes > now {
+		return e, row, fmt.Errorf("%w: epoch %d has not closed yet; it closes on %s UTC, and is reported some time later (`tombolo census status` says how far it is)", errNotYet, next.Number, closes)
+	}
+	return e, row, fmt.Errorf("%w: epoch %d closed on %s UTC, and this gateway has not reported it; `tombolo census status` says how far it is, on another gateway of the node if that one reports",
+		errNotYet, next.Number, closes)
 }
 
 // acknowledge keeps the first head with the report that the hub acknowledged: when

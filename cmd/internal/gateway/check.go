@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"tombolo/cmd/internal/cli"
 	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/wiring"
 	"tombolo/edge/access"
@@ -197,7 +198,7 @@ func (f *findings) lines(w *wiring.Wiring) {
 	} else if err := board.CheckLines(uses); err != nil {
 		f.fault("gpio", err)
 	} else {
-		f.add(OK, "gpio", "%d lines are there and free", len(uses))
+		f.add(OK, "gpio", "%s there and free", cli.Count(len(uses), "line is", "lines are"))
 	}
 	switch name, keeps, err := board.PersistSetting("/"); {
 	case errors.Is(err, board.ErrPersistUnknown):

@@ -90,7 +90,7 @@ func ask(ctx context.Context, dir string, r Request) (a reply, err error) {
 		if runs(dir) {
 			return a, fmt.Errorf("the tombolod that runs on %s takes no questions: its log says why", dir)
 		}
-		return a, fmt.Errorf("%w (%s)", ErrNoDaemon, dir)
+		return a, fmt.Errorf("%s: %w", dir, ErrNoDaemon)
 	case err != nil:
 		return a, err
 	}

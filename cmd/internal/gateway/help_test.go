@@ -19,6 +19,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/crypto"
 
+	"tombolo/cmd/internal/daemontest"
 	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/gateway"
 	"tombolo/cmd/internal/wiring"
@@ -110,7 +111,7 @@ type house struct {
 	killed  bool             // the board was: a gateway's last steps fail
 	inputs  string           // the gateway's own, as in the wiring file
 	readers string           // more of the front door's, as in the wiring file
-	log     safeBuffer
+	log     daemontest.Log
 }
 
 func newHouse(t *testing.T) *house {
@@ -356,22 +357,4 @@ func (h *house) doorLog() (report ledger.Report, bodies []ledger.Body) {
 		h.t.Fatal(err)
 	}
 	return report, bodies
-}
-
-// safeBuffer is a log that is read while it is written.
-type safeBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *safeBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *safeBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

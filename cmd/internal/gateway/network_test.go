@@ -24,6 +24,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"tombolo/cmd/internal/daemontest"
 	"tombolo/cmd/internal/folder"
 	"tombolo/cmd/internal/gateway"
 	"tombolo/cmd/internal/linking"
@@ -80,7 +81,7 @@ type estate struct {
 	phone  *passport.SoftKey
 	gws    []*unit
 	nonce  byte
-	log    safeBuffer // the desk's
+	log    daemontest.Log // the desk's
 }
 
 // unit is one gateway of an estate.
@@ -93,7 +94,7 @@ type unit struct {
 	records chan ledger.Body
 	missing []string // as the log says before the decision that was met last
 	stop    func()
-	log     safeBuffer
+	log     daemontest.Log
 }
 
 func newEstate(t *testing.T) *estate {

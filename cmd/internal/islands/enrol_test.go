@@ -81,7 +81,7 @@ func TestEnrolment(t *testing.T) {
 	}
 	for _, g := range []*host{gw1, gw2} {
 		l.until(5*time.Second, g.name+" has the new charter", func() bool {
-			return strings.Contains(g.run("tombolo", "--dir", "/var/lib/tombolo", "charter", "show"), "version    2")
+			return strings.Contains(g.run("tombolo", "--dir", "/var/lib/tombolo", "charter", "show"), "version     2")
 		})
 	}
 

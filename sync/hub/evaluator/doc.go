@@ -26,7 +26,10 @@
 // # What it does not learn
 //
 // Elements are blinded and batches are of one size, so it sees no passport and not
-// how many came; it logs figures alone. Gateways ask after the epoch has closed, or
+// how many came; it logs figures alone. Of each gateway it logs that it began to ask, and
+// warns where one asks for more than half of its quota, or a second one of a node asks:
+// whoever has a gateway's key can have any passport evaluated, and no quota that is
+// enough for a node to which everybody comes keeps him from it. Gateways ask after the epoch has closed, or
 // it would see when.
 //
 // # How a key goes

@@ -3,6 +3,7 @@ package evaluator
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,15 +56,15 @@ func (e *Evaluator) evaluated(ctx context.Context, from replica.Peer, ask census
 	// The disk and the cores work at the same time; nothing goes out before both
 	// are done.
 	counted := make(chan error, 1)
-	var left uint32
+	var t taken
 	go func() {
 		var err error
-		left, err = e.quotas.take(pk, from, body, uint32(len(ask.Elements)), opened.Quota)
+		t, err = e.quotas.take(pk, from, body, uint32(len(ask.Elements)), opened.Quota)
 		counted <- err
 	}()
 	all, err := e.evaluate(ctx, k.key, ask.Elements, counted)
 	if errors.Is(err, errQuota) {
-		return census.EvaluateAnswer{Left: left, Refused: e.refused(from, census.RefusedQuota)}, nil
+		return census.EvaluateAnswer{Left: t.left(opened.Quota), Refused: e.refused(from, census.RefusedQuota)}, nil
 	}
 	if err != nil {
 		return census.EvaluateAnswer{}, err
@@ -74,8 +75,47 @@ func (e *Evaluator) evaluated(ctx context.Context, from replica.Peer, ask census
 	}
 	e.counts.batches.Add(1)
 	e.counts.elements.Add(uint64(len(all)))
-	return census.EvaluateAnswer{Evaluations: all, Left: left}, nil
+	e.notice(opened, from, t)
+	return census.EvaluateAnswer{Evaluations: all, Left: t.left(opened.Quota)}, nil
 }
+
+// notice tells the operator what an honest node seldom does, and whoever stole a
+// gateway's key has to do to learn many passports' tags: one gateway of a node reports,
+// of those who came there. It can be honest all the same: another took over from it, or
+// everybody came. How many a gateway reports is not known here, but to its steward and
+// the hub.
+func (e *Evaluator) notice(opened *ledger.EpochOpened, from replica.Peer, t taken) {
+	first, half := t.before == 0 && t.used > 0, 2*t.before <= int64(opened.Quota) && 2*t.used > int64(opened.Quota)
+	if !first && !half {
+		return
+	}
+	rights, err := e.cfg.Rights()
+	var others []Share
+	if err == nil {
+		others, err = e.quotas.of(census.PublicKey(opened.Key))
+	}
+	if err != nil {
+		e.cfg.Log.Error("who else asked is not known", "err", err)
+		return
+	}
+	log := e.cfg.Log.With("epoch", opened.Number, "gateway", rights.Authors[from].Name, "id", from.String(), "node", rights.Authors[from].Charter[ledger.ReportLog].String(), "elements", t.used, "quota", opened.Quota)
+	if first {
+		log.Info("a gateway has begun to ask")
+		node := rights.Authors[from].Charter[ledger.ReportLog]
+		if slices.ContainsFunc(others, func(s Share) bool {
+			return s.Gateway != from && rights.Authors[s.Gateway].Charter[ledger.ReportLog] == node
+		}) {
+			log.Warn("a second gateway of a node asks: ask its steward whether it reports in the place of the other, or somebody has its key")
+		}
+	}
+	if half {
+		log.Warn("a gateway has asked for more than half of its quota: ask its steward whether it reports so many (`tombolo census status` there), or somebody has its key")
+	}
+}
+
+// Shares lists what gateways had evaluated by a key, the largest first: whole batches,
+// so that it does not say how many came.
+func (e *Evaluator) Shares(key census.PublicKey) ([]Share, error) { return e.quotas.of(key) }
 
 // epoch is one that counts, or nil.
 func (e *Evaluator) epoch(id ledger.EpochID) (*ledger.EpochOpened, error) {

@@ -195,6 +195,10 @@ func (e *Evaluator) may(from replica.Peer, kind ledger.LogKind) (bool, error) {
 
 func (e *Evaluator) refused(from replica.Peer, why string) string {
 	e.counts.refused.Add(1)
-	e.cfg.Log.Info("refused", "from", from.String(), "why", why)
+	level := slog.LevelInfo
+	if why == census.RefusedQuota {
+		level = slog.LevelWarn
+	}
+	e.cfg.Log.Log(context.Background(), level, "refused", "from", from.String(), "why", why)
 	return why
 }

@@ -316,3 +316,52 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// TestNotice: what whoever has a gateway's key has to do is in the log, once, and how
+// much each has asked for can be listed.
+func TestNotice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var text bytes.Buffer // asks come one after the other here
+	w.log = slog.New(slog.NewTextHandler(&text, nil))
+	for name, node := range map[string]byte{"gateway": 1, "other gateway": 2, "sibling": 1} {
+		w.rights.Authors[peerOf(name)] = replica.Author{
+			Name: name, Key: public(name), Kinds: []ledger.LogKind{ledger.ReportLog}, Charter: map[ledger.LogKind]ledger.CharterID{ledger.ReportLog: {node}},
+		}
+	}
+	e := w.open()
+	opened := w.opened(e, term1, 4*census.BatchSize)
+	w.at(start + 1500)
+	ask := func(name string, first uint64, want ...string) {
+		t.Helper()
+		text.Reset()
+		b := w.batch(opened.ID(), first, 1)
+		for range 2 { // a batch that is asked for again says nothing again
+			if a := w.evaluate(e, peerOf(name), b.ask); a.Refused != "" {
+				t.Fatal(a.Refused)
+			}
+		}
+		if strings.Count(text.String(), "\n") != len(want) {
+			t.Errorf("%s, from %d: want %q\n%s", name, first, want, text.String())
+		}
+		for _, s := range want {
+			if strings.Count(text.String(), s) != 1 || !strings.Contains(text.String(), `gateway="`+name+`"`) && !strings.Contains(text.String(), "gateway="+name+" ") {
+				t.Errorf("%s, from %d: want %q\n%s", name, first, want, text.String())
+			}
+		}
+	}
+	ask("gateway", 1, "level=INFO msg=\"a gateway has begun to ask\"")
+	ask("gateway", 2)
+	ask("gateway", 3, "level=WARN msg=\"a gateway has asked for more than half of its quota")
+	ask("gateway", 4)
+	ask("other gateway", 1, "a gateway has begun to ask")
+	ask("sibling", 1, "a gateway has begun to ask", "level=WARN msg=\"a second gateway of a node asks")
+	text.Reset()
+	if a := w.evaluate(e, w.gateway, w.batch(opened.ID(), 5, 1).ask); a.Refused != census.RefusedQuota || !strings.Contains(text.String(), "level=WARN msg=refused") {
+		t.Errorf("%q, %s", a.Refused, text.String())
+	}
+	got, err := e.Shares(opened.Key)
+	if err != nil || len(got) != 3 || got[0] != (Share{w.gateway, 4 * census.BatchSize}) || got[1].Elements != census.BatchSize {
+		t.Errorf("%v, %v", got, err)
+	}
+}

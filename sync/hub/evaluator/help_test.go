@@ -169,7 +169,7 @@ func (w *world) offer(e *Evaluator, from replica.Peer, t Term) census.OfferAnswe
 
 // tell has somebody ask, by his signature.
 func (w *world) tell(e *Evaluator, ctx context.Context, from replica.Peer, body []byte) []byte {
-	for _, name := range []string{"issuer", "gateway", "other gateway", "unregistered", "removed", "was issuer", "steward", "hub", "nobody"} {
+	for _, name := range []string{"issuer", "gateway", "other gateway", "unregistered", "removed", "was issuer", "steward", "hub", "nobody", "sibling"} {
 		if peerOf(name) == from {
 			return e.Answer(ctx, peerOf("hub"), census.SignAsk(seeded(name), w.community, e.public(), body))
 		}

@@ -42,12 +42,19 @@ func openQuotas(dir string) (*quotas, error) {
 
 func (q *quotas) close() error { return q.db.Close() }
 
-// take counts a batch of so many elements against a quota, once, and says what is
-// left. It returns errQuota, with what is left, and then counts nothing.
-func (q *quotas) take(epoch census.PublicKey, gateway replica.Peer, body []byte, elements, quota uint32) (left uint32, err error) {
+// taken is what a gateway has had, before a batch and with it; the same of one that
+// is asked for again, or was refused.
+type taken struct{ before, used int64 }
+
+// left is how much of a quota is.
+func (t taken) left(quota uint32) uint32 { return uint32(max(0, int64(quota)-t.used)) }
+
+// take counts a batch of so many elements against a quota, once. It returns errQuota,
+// with what was taken, and then counts nothing.
+func (q *quotas) take(epoch census.PublicKey, gateway replica.Peer, body []byte, elements, quota uint32) (t taken, err error) {
 	tx, err := q.db.Begin() // immediate: see store.Database
 	if err != nil {
-		return 0, err
+		return t, err
 	}
 	defer func() {
 		if err != nil {
@@ -59,30 +66,59 @@ func (q *quotas) take(epoch census.PublicKey, gateway replica.Peer, body []byte,
 	var used int64
 	err = tx.QueryRow("SELECT used FROM share WHERE epoch = ? AND gateway = ?", epoch[:], gateway[:]).Scan(&used)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return 0, err
+		return t, err
 	}
-	left = uint32(max(0, int64(quota)-used))
+	t = taken{used, used}
 	hash := sha256.Sum256(body)
 	var asked int64
 	err = tx.QueryRow("SELECT asked FROM batch WHERE epoch = ? AND gateway = ? AND hash = ?", epoch[:], gateway[:], hash[:]).Scan(&asked)
 	switch {
 	case err == nil && asked >= maxRepeats:
-		return left, fmt.Errorf("%w: one batch %d times", errQuota, asked)
+		return t, fmt.Errorf("%w: one batch %d times", errQuota, asked)
 	case err == nil:
 		_, err = tx.Exec("UPDATE batch SET asked = asked + 1 WHERE epoch = ? AND gateway = ? AND hash = ?", epoch[:], gateway[:], hash[:])
-		return left, err
+		return t, err
 	case !errors.Is(err, sql.ErrNoRows):
-		return 0, err
-	case elements > left:
-		return left, errQuota
+		return t, err
+	case elements > t.left(quota):
+		return t, errQuota
 	}
 	if _, err = tx.Exec("INSERT INTO share VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET used = used + excluded.used", epoch[:], gateway[:], int64(elements)); err != nil {
-		return 0, err
+		return t, err
 	}
 	if _, err = tx.Exec("INSERT INTO batch VALUES (?, ?, ?, 1)", epoch[:], gateway[:], hash[:]); err != nil {
-		return 0, err
+		return t, err
 	}
-	return left - elements, nil
+	t.used += int64(elements)
+	return t, nil
+}
+
+// Share is what a gateway had evaluated for an epoch.
+type Share struct {
+	Gateway  replica.Peer
+	Elements int64
+}
+
+// of lists the shares of an epoch, the largest first.
+func (q *quotas) of(epoch census.PublicKey) (out []Share, err error) {
+	rows, err := q.db.Query("SELECT gateway, used FROM share WHERE epoch = ? ORDER BY used DESC, gateway", epoch[:])
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var id []byte
+		var s Share
+		if err := rows.Scan(&id, &s.Elements); err != nil {
+			return nil, err
+		}
+		if len(id) != len(s.Gateway) {
+			return nil, fmt.Errorf("%s: a gateway's id of %d bytes", quotasFile, len(id))
+		}
+		copy(s.Gateway[:], id)
+		out = append(out, s)
+	}
+	return out, rows.Err()
 }
 
 // forget lets go of what was counted for an epoch's key.

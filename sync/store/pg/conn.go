@@ -46,8 +46,9 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 // conn is a connection, to be used as the driver's is: by one goroutine at a time.
 type conn struct {
 	*stdlib.Conn
-	from *connector
-	tx   *tx // that is open
+	from   *connector
+	tx     *tx    // that is open
+	buffer tuples // to be used again
 }
 
 // lostError is an error of a connection that is of no more use.

@@ -1,17 +1,19 @@
-// Package vectors reads the annotated files of testdata/vectors for tests: call
-// [Load]. A file has cases, each a line "[name]" and lines "key value"; indented
-// lines carry a value on, a "#" starts a note, and spaces within a value do not
-// count. A file without cases, a key given twice and a key that is missing end
-// the test, and so does a key that the test never asked for: whatever the file
-// annotates is checked.
-package vectors
+// Package vectortest reads annotated vectors for tests: call [Load] for a file of
+// testdata/vectors. A file has cases, each a line "[name]" and lines "key value";
+// indented lines carry a value on, a "#" starts a note, and spaces within a value
+// do not count. A file without cases, a key given twice and a key that is missing
+// end the test, and with [Whole] or [Case.Done] so does a key that the test never
+// asked for: whatever the file annotates is checked.
+package vectortest
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/hex"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,9 +32,14 @@ func Load(t testing.TB, file string, want int) []*Case {
 	t.Helper()
 	_, here, _, ok := runtime.Caller(0)
 	if !ok {
-		t.Fatal("vectors: no source position")
+		t.Fatal("vectortest: no source position")
 	}
-	path := filepath.Join(filepath.Dir(here), "../../../testdata/vectors", file)
+	return LoadFrom(t, filepath.Join(filepath.Dir(here), "../../testdata/vectors", file), "", want)
+}
+
+// LoadFrom reads the cases of any file whose names begin with a prefix.
+func LoadFrom(t testing.TB, path, prefix string, want int) []*Case {
+	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -41,6 +48,7 @@ func Load(t testing.TB, file string, want int) []*Case {
 	var cases []*Case
 	key := ""
 	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
 	for n := 1; s.Scan(); n++ {
 		line, _, _ := strings.Cut(s.Text(), "#")
 		words := strings.Fields(line)
@@ -67,9 +75,20 @@ func Load(t testing.TB, file string, want int) []*Case {
 	if err := s.Err(); err != nil {
 		t.Fatal(err)
 	}
+	cases = slices.DeleteFunc(cases, func(c *Case) bool { return !strings.HasPrefix(c.Name, prefix) })
 	if len(cases) != want || want == 0 {
-		t.Fatalf("%s: %d cases instead of %d", path, len(cases), want)
+		t.Fatalf("%s: %d cases %q instead of %d", path, len(cases), prefix, want)
 	}
+	return cases
+}
+
+// Whole is Done of each case when the test ends.
+func Whole(t testing.TB, cases []*Case) []*Case {
+	t.Cleanup(func() {
+		for _, c := range cases {
+			c.Done(t)
+		}
+	})
 	return cases
 }
 
@@ -87,14 +106,26 @@ func (c *Case) Text(t testing.TB, key string) string {
 // Has tells whether the case has the value.
 func (c *Case) Has(key string) bool { return c.values[key] != "" }
 
-// Hex is the value's bytes.
+// Hex is the value's bytes; "empty" stands for none.
 func (c *Case) Hex(t testing.TB, key string) []byte {
 	t.Helper()
-	b, err := hex.DecodeString(c.Text(t, key))
+	text := c.Text(t, key)
+	if text == "empty" {
+		return []byte{}
+	}
+	b, err := hex.DecodeString(text)
 	if err != nil {
 		t.Fatalf("%s: %s: %v", c.Name, key, err)
 	}
 	return b
+}
+
+// Is asserts that the value is got.
+func (c *Case) Is(t testing.TB, key string, got []byte) {
+	t.Helper()
+	if want := c.Hex(t, key); !bytes.Equal(got, want) {
+		t.Errorf("%s: %s is\n%x, want\n%x", c.Name, key, got, want)
+	}
 }
 
 // Hex32 is the value's 32 bytes.
@@ -105,6 +136,16 @@ func (c *Case) Hex32(t testing.TB, key string) [32]byte {
 		t.Fatalf("%s: %s has %d bytes instead of 32", c.Name, key, len(b))
 	}
 	return [32]byte(b)
+}
+
+// Int is the value as a decimal number.
+func (c *Case) Int(t testing.TB, key string) int64 {
+	t.Helper()
+	v, err := strconv.ParseInt(c.Text(t, key), 10, 64)
+	if err != nil {
+		t.Fatalf("%s: %s: %v", c.Name, key, err)
+	}
+	return v
 }
 
 // Uint is the value as a decimal number.
