@@ -13,9 +13,12 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"tombolo/sync/hub"
 )
 
 func main() {
+	hub.Tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	e := &env{Now: time.Now, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}
 	code := e.run(ctx, os.Args[1:])

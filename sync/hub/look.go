@@ -52,15 +52,15 @@ type zoneOf struct {
 	name string
 }
 
-// follow looks at the store whenever it changed. It rests after each look ten times
-// as long as that took, so that many ledgers take no more than a tenth of the machine.
+// follow looks at the store whenever it changed. It rests after each look twenty
+// times as long as that took, so that many ledgers take a twentieth of the machine.
 func (h *Hub) follow(ctx context.Context) {
 	for {
 		began := time.Now()
 		if err := h.look(ctx, nil); err != nil && ctx.Err() == nil {
 			h.cfg.Log.Warn("the store could not be looked through", "err", err)
 		}
-		if !pause(ctx, max(lookEvery, 10*time.Since(began))) {
+		if !pause(ctx, max(lookEvery, 20*time.Since(began))) {
 			return
 		}
 	}

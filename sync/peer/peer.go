@@ -150,7 +150,7 @@ func New(cfg Config) (*Node, error) {
 func (cfg Config) replica() replica.Config {
 	r := replica.Config{Self: cfg.Self, Also: cfg.Also, Observer: cfg.Observer, Ledgers: cfg.Ledgers, Peers: cfg.Ledgers}
 	if cfg.Server {
-		r.Strays, r.Wants = cfg.Ledgers, 64
+		r.Strays, r.Wants = cfg.Ledgers, 256
 	}
 	return r
 }

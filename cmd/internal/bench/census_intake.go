@@ -42,6 +42,7 @@ func intake(b *report, dir string, s sea) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
+	hub.Tune()
 	progress("%d gateways that report %d passports each", s.Gateways, s.Tags)
 	text, err := json.Marshal(order{Sea: s, What: "gateways"})
 	if err != nil {
