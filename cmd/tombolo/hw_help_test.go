@@ -35,6 +35,16 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
+// has waits for a text wherever it comes.
+func (s *screen) has(t *testing.T, want string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(s.String(), want); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no %q in\n%s", want, s.String())
+		}
+	}
+}
+
 // after waits for a text behind those that were waited for before.
 func (s *screen) after(t *testing.T, want string) {
 	t.Helper()

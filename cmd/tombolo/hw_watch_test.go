@@ -22,8 +22,9 @@ func TestHwWatch(t *testing.T) {
 	s := newHwSite(t, hwWiring+hwFront+hwTamper+hwReader+fmt.Sprintf("[[doors.front.readers]]\nkind = \"scanner\"\nside = \"out\"\nport = %q\n[[doors.front.readers]]\nkind = \"scanner\"\nport = %q\n", scanner.Path(), filepath.Join(t.TempDir(), "unplugged")))
 	s.start("watch")
 	s.errs.after(t, "interrupt to end")
-	s.out.after(t, "  fire                no fire, to begin with\n")
-	s.out.after(t, "  front/contact       closed, to begin with\n")
+	for _, first := range []string{"fire                no fire", "front/contact       closed", "front/rex           not pressed", "front/tamper        closed"} {
+		s.out.has(t, "  "+first+", to begin with\n")
+	}
 	s.input("front/contact", true)
 	s.out.after(t, "  front/contact       open\n")
 	s.input("front/rex", true)

@@ -8,11 +8,15 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
 // queued is how far a watcher may fall behind before it is cut off; the board
 // never waits for one.
 const queued = 4096
+
+// goodbye is how long a watcher has for what it was not told yet when the board goes.
+const goodbye = time.Second
 
 // tell queues an event for each watcher; b.mu is held. One that is too far
 // behind is cut off, which it notices: events are never left out silently.
@@ -65,13 +69,14 @@ func (b *Board) unwatch(w chan Event) {
 // nil when l was closed.
 func (b *Board) Serve(l net.Listener) error {
 	var mu sync.Mutex
-	open := make(map[net.Conn]struct{})
+	open := make(map[net.Conn]chan Event)
 	var wg sync.WaitGroup
 	defer func() {
 		l.Close()
 		mu.Lock()
-		for c := range open {
-			c.Close()
+		for c, events := range open { // what happened is told to the end, unless nobody reads it
+			c.SetWriteDeadline(time.Now().Add(goodbye))
+			b.unwatch(events)
 		}
 		mu.Unlock()
 		wg.Wait()
@@ -84,11 +89,12 @@ func (b *Board) Serve(l net.Listener) error {
 		if err != nil {
 			return fmt.Errorf("sim: control socket: %w", err)
 		}
+		events := b.watch()
 		mu.Lock()
-		open[c] = struct{}{}
+		open[c] = events
 		mu.Unlock()
 		wg.Go(func() {
-			b.serve(c)
+			b.serve(c, events)
 			mu.Lock()
 			delete(open, c)
 			mu.Unlock()
@@ -102,8 +108,7 @@ type replyJSON struct {
 	Error     string `json:"error,omitempty"`
 }
 
-func (b *Board) serve(c net.Conn) {
-	events := b.watch()
+func (b *Board) serve(c net.Conn, events chan Event) {
 	replies := make(chan replyJSON)
 	done := make(chan struct{}) // closed when nobody writes any more
 	go func() {

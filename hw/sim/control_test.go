@@ -285,6 +285,50 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestServeTellsToTheEnd: what happened before the end is told, however late it is read.
+func TestServeTellsToTheEnd(t *testing.T) {
+	t.Parallel()
+	b := newBoard()
+	r := must(b.OpenRelay("front"))
+	defer r.Close()
+	path, stop := serve(t, b)
+	ctx, cancel := context.WithTimeout(context.Background(), soon)
+	defer cancel()
+	c, err := sim.Dial(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const before, moves = 4, 500
+	for range before { // how everything stood
+		if _, err := c.Next(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range moves {
+		if err := r.Set(i%2 == 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	told := 0
+	for {
+		e, err := c.Next(ctx)
+		if errors.Is(err, sim.ErrHungUp) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Relay == "front" {
+			told++
+		}
+	}
+	if told != moves {
+		t.Errorf("%d of %d moves were told", told, moves)
+	}
+}
+
 // TestServeRefuses sends every malformed line over a socket: each gets its one
 // reply, and the connection is as good as before.
 func TestServeRefuses(t *testing.T) {
