@@ -73,21 +73,21 @@ func (h *Hub) openingsOf(ctx context.Context, v *view, e *Epoch, auditor [32]byt
 	if err != nil {
 		return nil, err
 	}
-	lost := map[ledger.KeyID]bool{}
+	asked := map[ledger.KeyID][]drawnLine{} // once for each gateway, whatever it opens
 	for _, p := range all {
-		if lost[p.origin.Author] {
-			continue
+		own, known := asked[p.origin.Author]
+		if !known {
+			own, err = h.met(e, closed, list, p.origin.Author)
 		}
-		own, err := h.met(e, closed, list, p.origin.Author)
 		if errors.Is(err, errDropped) || errors.Is(err, errNotWhole) || errors.Is(err, ledger.ErrTruncated) {
 			// Its author let go of it: others' openings do not depend on that.
 			h.cfg.Log.Warn("a gateway's openings are not shown, as its report is not whole any more", "gateway", p.origin.Author.String(), "epoch", e.ID.String(), "err", err)
-			lost[p.origin.Author] = true
-			continue
+			own, err = nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
+		asked[p.origin.Author] = own
 		if _, ok := slices.BinarySearchFunc(own, p.tag, func(l drawnLine, t census.Tag) int { return bytes.Compare(l.tag[:], t[:]) }); ok {
 			out = append(out, p)
 		}

@@ -13,6 +13,7 @@ type via struct {
 	peer  Peer
 	link  *link
 	scope Scope
+	live  bool // it was sent now
 }
 
 // ErrCharter marks a ledger whose Begin names another charter than the one that
@@ -46,7 +47,7 @@ func (r *Replica) receive(e Received) {
 		return
 	}
 	r.counts.Messages++
-	v := via{e.From, l, e.Scope}
+	v := via{e.From, l, e.Scope, e.Live}
 	if !l.carries(e.Scope) {
 		r.counts.WrongScope++
 		return

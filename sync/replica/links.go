@@ -263,7 +263,7 @@ func (r *Replica) answerAt(b *book, s *shown) time.Duration {
 // who may be gone: it is all that those see of who is behind who are there and were
 // not heard yet.
 func (r *Replica) plead(v via, b *book) {
-	if b.newest.Size <= b.ahead.Size() || !b.shows() || b.own || r.isUp(r.peers[v.peer], v.link) {
+	if b.newest.Size <= b.ahead.Size() || !b.shows() || b.own || v.live || r.isUp(r.peers[v.peer], v.link) {
 		return
 	}
 	if s := b.on(v.link); !s.news {

@@ -108,5 +108,5 @@ func (r *Replica) unlearn(b *book) {
 		return
 	}
 	g := b.givers[0]
-	r.stray(via{g.peer, g.link, b.scope}, b.origin, Head{Author: h.Author, Note: h.Note})
+	r.stray(via{g.peer, g.link, b.scope, false}, b.origin, Head{Author: h.Author, Note: h.Note})
 }
