@@ -13,8 +13,12 @@ import (
 	"tombolo/sync/store"
 )
 
-// lookEvery is how often the store is asked whether anything changed.
-const lookEvery = 250 * time.Millisecond
+// lookEvery is how often the store is asked whether anything changed; lookAtLeast is
+// how often even where looking takes long.
+const (
+	lookEvery   = 250 * time.Millisecond
+	lookAtLeast = 5 * time.Second
+)
 
 // view is what the store held at one look. Nothing in it changes any more.
 type view struct {
@@ -52,15 +56,16 @@ type zoneOf struct {
 	name string
 }
 
-// follow looks at the store whenever it changed. It rests after each look twenty
-// times as long as that took, so that many ledgers take a twentieth of the machine.
+// follow looks at the store whenever it changed. It rests after each look ten times
+// as long as that took, so that many ledgers take no more than a tenth of the machine;
+// but never long: one slow look must not keep what comes next from being seen.
 func (h *Hub) follow(ctx context.Context) {
 	for {
 		began := time.Now()
 		if err := h.look(ctx, nil); err != nil && ctx.Err() == nil {
 			h.cfg.Log.Warn("the store could not be looked through", "err", err)
 		}
-		if !pause(ctx, max(lookEvery, 20*time.Since(began))) {
+		if !pause(ctx, min(max(lookEvery, 10*time.Since(began)), lookAtLeast)) {
 			return
 		}
 	}

@@ -40,6 +40,8 @@ const (
 	eventQueue = 256
 	// watchEvery is how often the file is asked whether anybody wrote to it.
 	watchEvery = 250 * time.Millisecond
+	// watchAtLeast is how often even where looking takes long.
+	watchAtLeast = 5 * time.Second
 	// rightsRetry is how long after rights could not be read they are tried again.
 	rightsRetry = time.Second
 	// faultLogged bounds how often one kind of trouble is logged.

@@ -36,10 +36,22 @@ func TestGatewayKilled(t *testing.T) {
 	u.stop(syscall.SIGTERM)
 	opens := time.Now()
 	w.visits(u, opens.Add(time.Second))
-	closes := time.Now().Add(8 * time.Second)
+	closes := time.Now().Add(12 * time.Second)
 	w.at(w.path("casa"), "census", "open", "--opens", stamp(opens), "--closes", stamp(closes), "--audit", stamp(closes.Add(time.Hour)),
 		"--beacon", beacon, "--auditor", "journalist="+auditor)
 	w.until(20*time.Second, "the hub knows of the epoch", func() bool { return len(w.epochs()) == 1 })
+	u.start("msg=ready") // it hears who lives here
+	everybody := w.written(ledger.CommunityLog)
+	w.until(20*time.Second, "the gateway knows everybody", func() bool {
+		s, err := gateway.AskStatus(context.Background(), u.dir)
+		for origin, size := range everybody {
+			if err != nil || s.Projected[origin] < size {
+				return false
+			}
+		}
+		return true
+	})
+	u.stop(syscall.SIGTERM)
 	w.evaluator.stop(syscall.SIGTERM)
 	f := must(folder.Open(u.dir, false))
 	defer f.Close()
@@ -124,6 +136,23 @@ func TestGatewayKilled(t *testing.T) {
 			t.Errorf("%x was opened %d times", tag, n)
 		}
 	}
+}
+
+// written is how long casa's ledgers of one kind are, by origin.
+func (w *world) written(kind ledger.LogKind) map[string]int64 {
+	w.t.Helper()
+	f := must(folder.Open(w.path("casa"), false))
+	defer f.Close()
+	out := map[string]int64{}
+	for _, i := range must(f.Store().Ledgers()) {
+		if i.Origin.Kind == kind {
+			out[i.Origin.String()] = i.Size
+		}
+	}
+	if len(out) == 0 {
+		w.t.Fatalf("casa has no %v ledger", kind)
+	}
+	return out
 }
 
 // visits writes into the door log of a gateway that does not run that everybody came
