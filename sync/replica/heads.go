@@ -215,7 +215,7 @@ func (r *Replica) heard(v via, b *book, h ledger.Head) {
 
 // learn takes in a head that is more than what is held.
 func (r *Replica) learn(v via, b *book, h ledger.Head) {
-	if h.Size > b.head.Size && v.peer != r.cfg.Self {
+	if h.Size > b.head.Size && v.peer != r.cfg.Self && r.mayHold(b, v.peer) {
 		r.addGiver(b, v, h.Size)
 	}
 	switch size := b.ahead.Size(); {

@@ -163,6 +163,7 @@ func TestWhoIsAskedForReports(t *testing.T) {
 	for _, g := range []string{"gw2", "gw3", "gw4", "issuer"} {
 		out = append(out, h.step(PeerUp{wan, testPeer(g)})...)
 	}
+	out = append(out, h.hearOn(wan, "gw2", l.head(40, 40))...) // in its name: it may know nothing of it
 	if w := wants(out); len(w) != 1 || w[0].To != testPeer("gw1") {
 		t.Errorf("%+v", w)
 	}

@@ -407,6 +407,12 @@ func (r *Replica) choose(b *book) (best giver, ok, busy bool) {
 	return best, bestScore >= 0, busy
 }
 
+// mayHold tells whether it is no news to a peer that there is such a ledger: of a report
+// only its author and the hub are asked, whoever else announces it.
+func (r *Replica) mayHold(b *book, p Peer) bool {
+	return b.scope != Hub || p == b.origin.Author || r.rights.hub(p)
+}
+
 // holders are those who may hold a ledger without having said so: of a report it is
 // the hub, and for the hub its author.
 func (r *Replica) holders(b *book) []*peer {
