@@ -150,6 +150,7 @@ func (r *Replica) dropBook(b *book) {
 	r.release(b)
 	r.sated(b)
 	r.unplan(b)
+	r.flying -= len(b.flying)
 	delete(r.books, b.origin)
 	r.order = slices.Delete(r.order, r.place(b.origin), r.place(b.origin)+1)
 	r.count(b.origin, -1)
@@ -236,10 +237,12 @@ func (r *Replica) hold(l Ledger) *book {
 	case was && !now:
 		r.heardOf[b.origin.Author]++
 	}
+	flew := len(b.flying)
 	b.flying = slices.DeleteFunc(b.flying, func(size int64) bool { return size <= b.edge.Size() })
 	if len(b.flying) == 0 || b.ahead.Size() < b.edge.Size() {
 		b.ahead, b.flying = b.edge, nil
 	}
+	r.flying += len(b.flying) - flew
 	if b.head.Size == b.edge.Size() && len(b.flying) == 0 {
 		b.proved = ledger.Head{}
 	}
@@ -298,6 +301,7 @@ func (r *Replica) notStored(e NotStored) {
 		b.rounds++
 	}
 	was := b.stored()
+	r.flying -= len(b.flying)
 	b.edge, b.ahead, b.flying, b.proved = e.Edge, e.Edge, nil, ledger.Head{}
 	if was && !b.stored() { // the part was let go of
 		r.heardOf[b.origin.Author]++

@@ -326,6 +326,7 @@ func (r *Replica) hand(v via, b *book, x ledger.Extension) {
 		r.need(b)
 	}
 	b.flying = append(b.flying, b.ahead.Size())
+	r.flying++
 	r.do(Store{Extension: x, Giver: v.peer})
 }
 

@@ -65,7 +65,9 @@ func (h *host) check() {
 	}
 	r := h.r
 	heard := map[ledger.KeyID]int{}
+	flying := 0
 	for i, b := range r.order {
+		flying += len(b.flying)
 		if i > 0 && compareOrigins(r.order[i-1].origin, b.origin) >= 0 {
 			h.tb.Fatal("the books are out of order")
 		}
@@ -93,6 +95,9 @@ func (h *host) check() {
 	}
 	if len(r.order) != len(r.books) || len(r.known) != len(r.peers) || len(r.asked) > r.cfg.Wants || len(r.peers) > r.cfg.Peers || len(r.heads.of) > r.cfg.Strays || len(r.helds.of) > 2*r.cfg.Strays || len(r.heads.order)+len(r.helds.order) > 6*r.cfg.Strays {
 		h.tb.Fatalf("%d of %d books, %d of %d peers, %d wants", len(r.order), len(r.books), len(r.known), len(r.peers), len(r.asked))
+	}
+	if flying != r.flying {
+		h.tb.Fatalf("%d extensions are not confirmed, %d counted", flying, r.flying)
 	}
 	for id, n := range heard {
 		if r.heardOf[id] != n || n > r.cfg.LedgersPerAuthor {

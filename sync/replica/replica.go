@@ -71,6 +71,7 @@ type Replica struct {
 	unsorted bool    // the needy may be
 	eager    bool    // something changed since the needy were last looked at
 	asked    []*book // those with a want under way
+	flying   int     // extensions that the store has not confirmed yet, of all books
 	waiting  bool    // somebody may be
 	turn     Peer    // who was given to last
 	gives    bucket

@@ -326,8 +326,13 @@ func (b *book) urgency() int {
 	return b.rank
 }
 
-// room makes room for one more want, at the cost of a less urgent one.
+// room makes room for one more want, at the cost of a less urgent one. What gateways
+// write is not asked for while the store is behind: until it is stored it is held in
+// memory.
 func (r *Replica) room(b *book) bool {
+	if b.urgency() == ranks-1 && r.flying >= max(r.cfg.Wants, maxFlying) {
+		return false
+	}
 	if len(r.asked) < r.cfg.Wants {
 		return true
 	}
