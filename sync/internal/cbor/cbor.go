@@ -12,6 +12,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/fxamacker/cbor/v2"
 )
@@ -21,7 +22,7 @@ var ErrForm = errors.New("not the deterministic encoding")
 
 // Codec encodes and decodes. It may be used by several goroutines at once.
 type Codec struct {
-	enc cbor.EncMode
+	enc cbor.UserBufferEncMode
 	dec cbor.DecMode
 }
 
@@ -30,7 +31,7 @@ type Codec struct {
 func New(maxElements int) Codec {
 	opts := cbor.CoreDetEncOptions() // RFC 8949 §4.2.1
 	opts.NilContainers = cbor.NilContainerAsEmpty
-	enc, err := opts.EncMode()
+	enc, err := opts.UserBufferEncMode()
 	if err != nil {
 		panic(err)
 	}
@@ -66,11 +67,17 @@ func (c Codec) Decode(b []byte, v any) error {
 	if err := c.dec.Unmarshal(b, v); err != nil {
 		return err
 	}
-	if !bytes.Equal(c.Encode(v), b) {
+	again := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(again)
+	again.Reset()
+	if err := c.enc.MarshalToBuffer(v, again); err != nil || !bytes.Equal(again.Bytes(), b) {
 		return ErrForm
 	}
 	return nil
 }
+
+// buffers are those in which Decode writes again what it read: as long as inputs are.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // DecodeLoose is Decode for who knows by other means that b is the one encoding:
 // it does not look.
