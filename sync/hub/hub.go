@@ -82,6 +82,7 @@ type Hub struct {
 	running atomic.Bool
 	looking sync.Mutex              // held while the store is looked through
 	index   *index                  // under looking
+	came    chan ledger.Extension   // what was stored a moment ago, for the index
 	public  *public                 // under looking
 	changed func() (bool, error)    // under looking: the store's watch; nil: none
 	again   bool                    // under looking: the last look failed
@@ -121,6 +122,7 @@ func New(cfg Config) (*Hub, error) {
 	h := &Hub{
 		cfg: cfg, self: ledger.KeyIDOf(cfg.Author.Public().(ed25519.PublicKey)),
 		seats: newSeats(cfg.Store, cfg.Holder, cfg.Lease), lists: newLists(cfg.Dir), index: newIndex(), public: newPublic(), asking: make(chan struct{}, 1),
+		came: make(chan ledger.Extension, mostCame),
 	}
 	h.logged = map[ledger.Origin]int64{}
 	h.covered.byHash, h.patience = map[[32]byte]covering{}, recoverPatience
@@ -131,7 +133,7 @@ func New(cfg Config) (*Hub, error) {
 	var err error
 	h.node, err = peer.New(peer.Config{
 		Store: cfg.Store, Self: h.self, Hold: cfg.Hold, Witness: cfg.Witness, Rights: h.rights, Links: cfg.Links,
-		Observer: true, Server: true, Ledgers: maxLedgers, Answer: h.answer, Now: cfg.Now, Log: cfg.Log, Stored: h.metrics.stored,
+		Observer: true, Server: true, Ledgers: maxLedgers, Answer: h.answer, Now: cfg.Now, Log: cfg.Log, Stored: h.metrics.stored, Grown: h.grown,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -161,6 +163,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.sit(ctx)
 	parts.Go(func() { h.keepSeat(ctx) })
 	parts.Go(func() { h.follow(ctx) })
+	parts.Go(func() { h.takeIn(ctx) })
 	parts.Go(func() { h.closeAll(ctx) })
 	if h.node == nil {
 		<-ctx.Done()

@@ -51,13 +51,14 @@ const (
 
 // index is what the report ledgers hold, in short.
 type index struct {
-	books map[ledger.Origin]*reportBook
+	community ledger.CharterID // zero before the first update
+	books     map[ledger.Origin]*reportBook
 }
 
 // reportBook is one report ledger.
 type reportBook struct {
 	origin     ledger.Origin
-	node       ledger.CharterID // by its Begin
+	node       ledger.CharterID // by its Begin, as is generation
 	generation uint64
 	read       reading
 	runs       []*run    // the newest last
@@ -105,6 +106,7 @@ func newIndex() *index { return &index{books: map[ledger.Origin]*reportBook{}} }
 // update reads what was added to report ledgers. An error of one keeps no other from
 // being read.
 func (x *index) update(s *store.Store, community ledger.CharterID, all []store.Info, progress func(done, total int64)) error {
+	x.community = community
 	var books []*reportBook
 	var infos []store.Info
 	var total int64
@@ -115,13 +117,7 @@ func (x *index) update(s *store.Store, community ledger.CharterID, all []store.I
 		}
 		held[i.Origin] = true
 		total += i.Size
-		b := x.books[i.Origin]
-		if b == nil {
-			b = &reportBook{}
-			x.books[i.Origin] = b
-		}
-		b.origin, b.node, b.generation = i.Origin, i.Charter, i.Generation
-		books, infos = append(books, b), append(infos, i)
+		books, infos = append(books, x.book(i.Origin)), append(infos, i)
 	}
 	// Nothing that a book keeps is another's, so that all processors can read.
 	errs := make([]error, len(books))
@@ -142,6 +138,29 @@ func (x *index) update(s *store.Store, community ledger.CharterID, all []store.I
 	return errors.Join(errs...)
 }
 
+// add takes in what was stored a moment ago, if all before it was read: what is left
+// out the next update finds in the store.
+func (x *index) add(e ledger.Extension) {
+	o := e.Head().Origin
+	if o.Kind != ledger.ReportLog || o.Community != x.community || !e.Whole() {
+		return
+	}
+	b := x.book(o)
+	b.read.add(e.Run, b.forget, func(index int64, e ledger.Entry) {
+		leaf, body, err := e.Reopen()
+		b.entry(index, e.Time, leaf, body, err)
+	})
+}
+
+func (x *index) book(o ledger.Origin) *reportBook {
+	b := x.books[o]
+	if b == nil {
+		b = &reportBook{origin: o}
+		x.books[o] = b
+	}
+	return b
+}
+
 func (b *reportBook) forget() {
 	b.runs, b.reports, b.opened, b.zones = nil, nil, nil, map[string]zone{}
 }
@@ -150,18 +169,26 @@ func (b *reportBook) forget() {
 // belongs to: the ledger goes on.
 func (b *reportBook) take(index int64, e ledger.Entry) error {
 	leaf, body, err := e.Open(ledger.ReportLog, index)
+	b.entry(index, e.Time, leaf, body, err)
+	return nil
+}
+
+// entry takes in what an entry was read as; time is in Unix milliseconds.
+func (b *reportBook) entry(index, time int64, leaf ledger.Leaf, body ledger.Body, err error) {
 	if err != nil {
 		b.spoil(FaultUnfit)
-		return nil
+		return
 	}
 	if body == nil && leaf.Kind == ledger.KindCensusTags {
 		b.spoil(FaultDropped)
 	}
 	switch body := body.(type) {
+	case *ledger.Begin:
+		b.node, b.generation = body.Charter, body.Generation
 	case *ledger.CensusTags:
 		b.part(index, body)
 	case *ledger.Reported:
-		b.reported(index, e.Time, body)
+		b.reported(index, time, body)
 	case *ledger.Opened:
 		if len(b.opened) == maxOpened {
 			b.opened = slices.Delete(b.opened, 0, maxOpened/2)
@@ -169,10 +196,9 @@ func (b *reportBook) take(index int64, e ledger.Entry) error {
 		b.opened = append(b.opened, opened{body.Epoch, body.Draw, body.Tag, body.Auditor, index})
 	case *ledger.Occupancy:
 		if _, there := b.zones[body.Zone]; there || len(b.zones) < maxZones {
-			b.zones[body.Zone] = zone{body.Sure, body.Most, e.Time - int64(body.Age)*1000}
+			b.zones[body.Zone] = zone{body.Sure, body.Most, time - int64(body.Age)*1000}
 		}
 	}
-	return nil
 }
 
 // spoil ends what is under way: nobody knows whose part is missing.

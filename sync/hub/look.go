@@ -56,16 +56,16 @@ type zoneOf struct {
 	name string
 }
 
-// follow looks at the store whenever it changed. It rests after each look ten times
-// as long as that took, so that many ledgers take no more than a tenth of the machine;
-// but never long: one slow look must not keep what comes next from being seen.
+// follow looks at the store whenever it changed. It rests after each look twenty
+// times as long as that took, so that many ledgers take little of the machine; but
+// never long: one slow look must not keep what comes next from being seen.
 func (h *Hub) follow(ctx context.Context) {
 	for {
 		began := time.Now()
 		if err := h.look(ctx, nil); err != nil && ctx.Err() == nil {
 			h.cfg.Log.Warn("the store could not be looked through", "err", err)
 		}
-		if !pause(ctx, min(max(lookEvery, 10*time.Since(began)), lookAtLeast)) {
+		if !pause(ctx, min(max(lookEvery, 20*time.Since(began)), lookAtLeast)) {
 			return
 		}
 	}
@@ -97,6 +97,31 @@ func (h *Hub) look(ctx context.Context, progress func(done, total int64)) error 
 	err := h.lookNow(progress)
 	h.again = err != nil
 	return err
+}
+
+// mostCame bounds what waits to be looked at without being read back: some MB.
+const mostCame = 256
+
+// grown is told what was stored.
+func (h *Hub) grown(x ledger.Extension) {
+	select {
+	case h.came <- x:
+	default: // the next look reads it
+	}
+}
+
+// takeIn has the index know what was stored a moment ago.
+func (h *Hub) takeIn(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case x := <-h.came:
+			h.looking.Lock()
+			h.index.add(x)
+			h.looking.Unlock()
+		}
+	}
 }
 
 // lookNow is called under looking.

@@ -250,6 +250,21 @@ func (r *reading) on(s *store.Store, i store.Info, forget func(), take func(int6
 	return failed
 }
 
+// add reads on in a run that was verified, if that continues what was read.
+func (r *reading) add(run ledger.Run, forget func(), take func(int64, ledger.Entry)) {
+	before, after := run.Before(), run.Tree()
+	switch {
+	case before.Size() != r.upTo || r.upTo > 0 && before.Root() != r.root:
+		return
+	case r.upTo == 0:
+		forget()
+	}
+	for i, e := range run.Entries() {
+		take(r.upTo+int64(i), e)
+	}
+	r.upTo, r.root = after.Size(), after.Root()
+}
+
 func compareEpochs(a, b *Epoch) int {
 	return cmp.Or(cmp.Compare(a.Opened.Opens, b.Opened.Opens), cmp.Compare(a.Opened.Number, b.Opened.Number), bytes.Compare(a.ID[:], b.ID[:]))
 }

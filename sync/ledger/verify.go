@@ -51,6 +51,21 @@ func (e Entry) Open(log LogKind, index int64) (Leaf, Body, error) {
 	return leaf, body, nil
 }
 
+// Reopen is [Entry.Open] of an entry that was opened before, as all of an [Extension]
+// were: it is read, and not checked again.
+func (e Entry) Reopen() (Leaf, Body, error) {
+	leaf, err := ParseLeaf(e.Leaf)
+	d, known := kinds[leaf.Kind]
+	if err != nil || !known || e.Dropped() {
+		return leaf, nil, err
+	}
+	body := d.body()
+	if err := codec.DecodeLoose(e.Body, body); err != nil {
+		return leaf, nil, fmt.Errorf("%w: %v: %w", ErrBody, leaf.Kind, err)
+	}
+	return leaf, body, nil
+}
+
 // Verifier reads a ledger from its first entry to its head and finds the first
 // thing that is wrong. It wants every chunk, in order; its memory grows only
 // as [Missing] does. After an error it is of no more use.

@@ -112,6 +112,9 @@ func (n *Node) extend(ctx context.Context, all []replica.Store) (arrived bool) {
 			delete(became, o)
 			if err == nil && stored[i].Fresh { // what was just written need not be read and verified
 				became[o] = replica.Ledger{Head: xs[i].Head(), Edge: xs[i].Tree()}
+				if n.cfg.Grown != nil {
+					n.cfg.Grown(xs[i])
+				}
 			}
 		}
 	}

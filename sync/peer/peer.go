@@ -84,6 +84,10 @@ type Config struct {
 	// shows that, or that a peer or a link came or went. Neither may block; each may
 	// be nil. Several goroutines may call Stored.
 	Stored, Present func()
+	// Grown is told of each extension by which ledgers became longer, once it is
+	// durable, so that it need not be read back. It must not block, nor change anything
+	// of it; nil tells nobody. Several goroutines may call it.
+	Grown func(ledger.Extension)
 }
 
 // Node is one participant.

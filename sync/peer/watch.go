@@ -19,9 +19,8 @@ type known struct {
 func knownOf(l replica.Ledger) known { return known{string(l.Head.Note), l.Edge.Size()} }
 
 // watch has the owner look at the file when somebody wrote to it: this process's
-// author, a command that reads in a file. It rests after each look ten times as
-// long as that took, so that many ledgers cost no more than a tenth of a core; but
-// never long.
+// author, a command that reads in a file. It rests after each look twenty times as
+// long as that took, so that many ledgers cost little; but never long.
 func (n *Node) watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -59,7 +58,7 @@ func (n *Node) watch(ctx context.Context) {
 		if !n.lookAtAll(ctx) {
 			return
 		}
-		pause(ctx, min(10*time.Since(began), watchAtLeast))
+		pause(ctx, min(20*time.Since(began), watchAtLeast))
 	}
 }
 

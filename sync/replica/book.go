@@ -151,6 +151,7 @@ func (r *Replica) dropBook(b *book) {
 	r.sated(b)
 	r.unplan(b)
 	r.flying -= len(b.flying)
+	r.eager = true
 	delete(r.books, b.origin)
 	r.order = slices.Delete(r.order, r.place(b.origin), r.place(b.origin)+1)
 	r.count(b.origin, -1)
@@ -307,7 +308,7 @@ func (r *Replica) notStored(e NotStored) {
 		r.heardOf[b.origin.Author]++
 	}
 	b.refused = e.Err
-	b.retry = r.due(r.clock + backoff(b.rounds))
+	b.retry = r.dueWant(r.clock + backoff(b.rounds))
 	if isAt(e.Err) { // what was given verified as far as it went, and is not whole
 		r.blame(e.Giver, b.origin, e.Err)
 		b.tried(e.Giver)

@@ -89,6 +89,11 @@ func (h *host) check() {
 				h.tb.Fatalf("%v is due at %v, and on the agenda for %v", b.origin, at, b.due)
 			}
 		}
+		for _, at := range []time.Duration{b.want.at, b.retry} {
+			if at > r.clock && (at == b.want.at || b.needy) && (r.wantsAt == 0 || r.wantsAt > at) {
+				h.tb.Fatalf("%v is asked for until %v and again at %v, and wants are looked at at %v", b.origin, b.want.at, b.retry, r.wantsAt)
+			}
+		}
 		if b.needy != slices.Contains(r.needy, b) {
 			h.tb.Fatalf("%v is needy: %t, and not listed so", b.origin, b.needy)
 		}

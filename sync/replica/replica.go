@@ -66,14 +66,15 @@ type Replica struct {
 	guests  peer    // they, together, as those who are given what is the community's
 	chains  []*chain
 
-	needy    []*book // those of which something is known and not held
-	pressing int     // the least urgency of those that came since the needy were last looked at
-	unsorted bool    // the needy may be
-	eager    bool    // something changed since the needy were last looked at
-	asked    []*book // those with a want under way
-	flying   int     // extensions that the store has not confirmed yet, of all books
-	waiting  bool    // somebody may be
-	turn     Peer    // who was given to last
+	needy    []*book       // those of which something is known and not held
+	pressing int           // the least urgency of those that came since the needy were last looked at
+	unsorted bool          // the needy may be
+	eager    bool          // something changed since the needy were last looked at
+	asked    []*book       // those with a want under way
+	wantsAt  time.Duration // when one of asked is given up or one of needy may be asked for again, or earlier; 0: none
+	flying   int           // extensions that the store has not confirmed yet, of all books
+	waiting  bool          // somebody may be
+	turn     Peer          // who was given to last
 	gives    bucket
 	heads    strays // by authors without rights
 	helds    strays // and acknowledgements by holders without

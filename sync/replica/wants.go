@@ -49,7 +49,7 @@ func (r *Replica) addGiver(b *book, v via, size int64) {
 		if g := &b.givers[i]; g.peer == v.peer && g.link == v.link {
 			if size > g.size {
 				g.size, g.tried = size, false
-				b.retry = min(b.retry, r.clock+retryLeast) // it is at work: what was in vain was long ago
+				b.retry = r.dueWant(min(b.retry, r.clock+retryLeast)) // it is at work: what was in vain was long ago
 				r.eager = true
 			}
 			return
@@ -157,7 +157,7 @@ func (r *Replica) progress(v via, b *book, x ledger.Extension) {
 		return
 	}
 	b.want.gives++
-	b.want.at = r.due(r.clock + wantPatience)
+	b.want.at = r.dueWant(r.clock + wantPatience)
 	if x.Whole() || b.want.gives >= GiveMessages {
 		r.release(b)
 	}
@@ -204,10 +204,23 @@ func (r *Replica) misfit(v via, b *book, err error) {
 	}
 }
 
+// dueWant is due for what concerns wants: one that is given up, or may be tried again.
+func (r *Replica) dueWant(at time.Duration) time.Duration {
+	if at != 0 && (r.wantsAt == 0 || at < r.wantsAt) {
+		r.wantsAt = at
+	}
+	return r.due(at)
+}
+
 func (r *Replica) fireWants() {
+	if r.wantsAt == 0 || r.clock < r.wantsAt {
+		r.due(r.wantsAt)
+		return
+	}
+	r.wantsAt = 0
 	for _, b := range slices.Clone(r.asked) {
 		if r.clock < b.want.at {
-			r.due(b.want.at)
+			r.dueWant(b.want.at)
 			continue
 		}
 		b.tried(b.want.peer)
@@ -215,7 +228,7 @@ func (r *Replica) fireWants() {
 	}
 	for _, b := range r.needy {
 		if b.retry > r.clock {
-			r.due(b.retry)
+			r.dueWant(b.retry)
 		}
 	}
 	r.eager = true
@@ -261,7 +274,7 @@ func (r *Replica) askFor(b *book) (room bool) {
 	case b.want.peer != (Peer{}) || len(b.flying) > maxFlying/2:
 		return true
 	case b.retry > r.clock:
-		r.due(b.retry)
+		r.dueWant(b.retry)
 		return true
 	}
 	g, ok, busy := r.choose(b)
@@ -274,13 +287,13 @@ func (r *Replica) askFor(b *book) (room bool) {
 		for i := range b.givers {
 			b.givers[i].tried = false
 		}
-		b.retry = r.due(r.clock + backoff(b.rounds))
+		b.retry = r.dueWant(r.clock + backoff(b.rounds))
 		return true
 	}
 	if !r.room(b) {
 		return false
 	}
-	b.want = want{peer: g.peer, link: g.link, at: r.due(r.clock + wantPatience<<min(b.rounds, 3)), guess: g.size == 0}
+	b.want = want{peer: g.peer, link: g.link, at: r.dueWant(r.clock + wantPatience<<min(b.rounds, 3)), guess: g.size == 0}
 	r.asked = append(r.asked, b)
 	r.do(Send{Link: g.link.id, Scope: b.scope, To: g.peer, Message: Want{Origin: b.origin, From: b.ahead.Size()}})
 	return true
