@@ -141,7 +141,6 @@ func (n *Node) send(id replica.LinkID, s replica.Scope, to replica.Peer, m repli
 
 // answer does what needs the store to be read. It runs on a worker's goroutine.
 func (n *Node) answer(jobs []job) {
-	held := n.acknowledged(jobs)
 	for _, j := range jobs {
 		var o ledger.Origin
 		var err error
@@ -149,9 +148,7 @@ func (n *Node) answer(jobs []job) {
 		case replica.SendHead:
 			o, err = j.Origin, n.sendHead(j)
 		case replica.SendHeld:
-			if i, ok := held[j.Origin]; ok {
-				o, err = j.Origin, n.sendHeld(j, i)
-			}
+			o, err = j.Head.Origin, n.sendHeld(j)
 		case replica.SendGive:
 			o, err = j.Origin, n.sendGive(j)
 		case replica.Compare:
@@ -209,30 +206,14 @@ func (n *Node) tail(i store.Info, from int64) (tail []ledger.Entry, err error) {
 	return tail, nil
 }
 
-// acknowledged reads the heads that are to be acknowledged, all at once. Those that
-// cannot be read are not.
-func (n *Node) acknowledged(jobs []job) map[ledger.Origin]store.Info {
-	var origins []ledger.Origin
-	for _, j := range jobs {
-		if a, ok := j.(replica.SendHeld); ok && n.cfg.Hold != nil {
-			origins = append(origins, a.Origin)
-		}
-	}
-	if len(origins) == 0 {
-		return nil
-	}
-	all, err := n.cfg.Store.LedgersOf(origins)
-	if err != nil {
-		n.troubles.log(n.cfg.Log, "a ledger that is held cannot be acknowledged", "err", err)
-	}
-	return all
-}
-
 // sendHeld broadcasts that the ledger is held, and witnessed: one history of it
 // is stored here, and the store takes in no other.
-func (n *Node) sendHeld(a replica.SendHeld, i store.Info) error {
+func (n *Node) sendHeld(a replica.SendHeld) error {
+	if n.cfg.Hold == nil {
+		return nil
+	}
 	now := uint64(max(0, n.cfg.Now().Unix()))
-	signed, err := bare(i.Note)
+	signed, err := bare(a.Head.Note)
 	if err == nil {
 		signed, err = ledger.Cosign(signed, ledger.RoleHold, n.cfg.Hold, now)
 	}
@@ -242,7 +223,7 @@ func (n *Node) sendHeld(a replica.SendHeld, i store.Info) error {
 	if err != nil {
 		return err
 	}
-	n.send(a.Link, a.Scope, replica.Peer{}, replica.Held{Author: i.Author, Note: signed})
+	n.send(a.Link, a.Scope, replica.Peer{}, replica.Held{Author: a.Head.Author, Note: signed})
 	return nil
 }
 

@@ -46,7 +46,7 @@ func (r *Replica) fireAck(b *book) {
 	witness, sent := r.witnesses(b), false
 	for _, l := range r.links {
 		if l.up && l.carries(b.scope) {
-			r.do(SendHeld{Link: l.id, Scope: b.scope, Origin: b.origin, Witness: witness})
+			r.do(SendHeld{Link: l.id, Scope: b.scope, Head: b.head, Witness: witness})
 			sent = true
 		}
 	}
@@ -96,7 +96,7 @@ func (r *Replica) fireLinks() {
 				continue
 			}
 			witness := r.witnesses(b)
-			r.do(SendHeld{Link: l.id, Scope: b.scope, Origin: b.origin, Witness: witness})
+			r.do(SendHeld{Link: l.id, Scope: b.scope, Head: b.head, Witness: witness})
 			r.acknowledged(b, witness)
 			if b.ackAt == 0 {
 				b.ackAt = r.plan(b, r.clock+r.between(ackPauseLeast/2, ackPauseLeast))

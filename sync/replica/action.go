@@ -35,12 +35,12 @@ type SendGive struct {
 	From   int64
 }
 
-// SendHeld broadcasts the newest whole head with this participant's hold
+// SendHeld broadcasts a head, which is whole and durable, with this participant's hold
 // cosignature under it, and with its witness's if Witness is set.
 type SendHeld struct {
 	Link    LinkID
 	Scope   Scope
-	Origin  ledger.Origin
+	Head    ledger.Head
 	Witness bool
 }
 

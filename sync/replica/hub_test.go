@@ -127,7 +127,7 @@ func TestHubTakesReports(t *testing.T) {
 		t.Fatalf("holds %d and %d", h.size(mine), h.size(others))
 	}
 	held := only[SendHeld](h.wait(time.Second))
-	if len(held) != 1 || held[0].Scope != Hub || held[0].Origin != mine.origin || !held[0].Witness {
+	if len(held) != 1 || held[0].Scope != Hub || held[0].Head.Origin != mine.origin || !held[0].Witness {
 		t.Errorf("%+v", held)
 	}
 	for from, given := range map[string]int{"gw1": 1, "gw2": 0, "issuer": 0, "somebody": 0} {

@@ -164,17 +164,19 @@ func (h *simHost) give(a replica.SendGive) {
 
 // hold acknowledges what is durable.
 func (h *simHost) hold(a replica.SendHeld) {
-	l, ok := h.disk.ledger(a.Origin)
-	if !ok || h.holdKey == nil {
+	if h.holdKey == nil {
 		return
 	}
-	note := h.cosigned(l.head.Note, a.Witness)
-	h.seen.acked[a.Origin] = max(h.seen.acked[a.Origin], l.head.Size)
-	h.seen.ever[a.Origin] = max(h.seen.ever[a.Origin], l.head.Size)
+	o := a.Head.Origin
+	l, ok := h.disk.ledger(o)
+	h.w.require(ok && l.head.Size >= a.Head.Size, "%s acknowledges %d entries of %s, and has %d", h.name, a.Head.Size, simShort(o), l.head.Size)
+	note := h.cosigned(a.Head.Note, a.Witness)
+	h.seen.acked[o] = max(h.seen.acked[o], a.Head.Size)
+	h.seen.ever[o] = max(h.seen.ever[o], a.Head.Size)
 	h.w.count("held")
 	h.publish(a.Link, a.Scope, simPacket{
-		simTopic: simTopic{what: simHeldBy, origin: a.Origin},
-		message:  replica.Held{Author: l.head.Author, Note: note},
+		simTopic: simTopic{what: simHeldBy, origin: o},
+		message:  replica.Held{Author: a.Head.Author, Note: note},
 	})
 }
 

@@ -63,7 +63,7 @@ func simSayAction(a replica.Action) string {
 	case replica.SendGive:
 		return fmt.Sprintf("SendGive on %d, %v, to %.4s: %s from %d", a.Link, a.Scope, a.To, simShort(a.Origin), a.From)
 	case replica.SendHeld:
-		return fmt.Sprintf("SendHeld on %d, %v: %s, witness %v", a.Link, a.Scope, simShort(a.Origin), a.Witness)
+		return fmt.Sprintf("SendHeld on %d, %v: %s, witness %v", a.Link, a.Scope, simShort(a.Head.Origin), a.Witness)
 	case replica.Store:
 		return fmt.Sprintf("Store %s up to %d of %d", simShort(a.Extension.Head().Origin), a.Extension.Tree().Size(), a.Extension.Head().Size)
 	case replica.StoreHeld:

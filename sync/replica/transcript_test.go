@@ -220,7 +220,7 @@ func sentence(a Action) string {
 		if a.Witness {
 			witness = " and witness"
 		}
-		return fmt.Sprintf("%s %v: acknowledge%s %s", linkName(a.Link), a.Scope, witness, ledgerName(a.Origin))
+		return fmt.Sprintf("%s %v: acknowledge%s %s", linkName(a.Link), a.Scope, witness, ledgerName(a.Head.Origin))
 	case Store:
 		return fmt.Sprintf("store %s: %d to %d of %d, from %s", ledgerName(a.Extension.Head().Origin),
 			a.Extension.Before().Size(), a.Extension.Tree().Size(), a.Extension.Head().Size, nameOf(a.Giver))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"tombolo/sync/ledger"
@@ -81,41 +80,6 @@ func TestHeadsBounded(t *testing.T) {
 	h.verified(ledger.Head{Others: []ledger.Cosignature{{}}})
 	if len(h.by) != 10 {
 		t.Error("a head with cosignatures is remembered as if it had none")
-	}
-}
-
-// Of many ledgers those that are there are found, and what cannot be read keeps no
-// other back.
-func TestLedgersOf(t *testing.T) { both(t, testLedgersOf) }
-
-func testLedgersOf(t *testing.T) {
-	t.Parallel()
-	s := open(t)
-	var origins []ledger.Origin
-	for n := range manyOrigins + 6 {
-		cfg := testConfig(t)
-		cfg.Kind, cfg.Key = ledger.ReportLog, testKey(fmt.Sprint("gateway ", n))
-		a := author(t, s, cfg)
-		if n%10 != 3 { // which writes nothing
-			if _, err := a.Append(); err != nil {
-				t.Fatal(err)
-			}
-		}
-		origins = append(origins, a.Head().Origin)
-	}
-	change(t, s, "UPDATE ledger SET tree = x'' WHERE origin = ?", origins[4].String())
-	all, err := s.LedgersOf(origins)
-	if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), origins[4].String()) {
-		t.Errorf("%v", err)
-	}
-	for n, o := range origins {
-		i, ok := all[o]
-		if want := n%10 != 3 && n != 4; ok != want || ok && i.Head.Checkpoint != held(t, s, o).Checkpoint {
-			t.Errorf("%d: %v, %+v", n, ok, i)
-		}
-	}
-	if all, err := s.LedgersOf(nil); len(all) != 0 || err != nil {
-		t.Errorf("of none: %v, %v", all, err)
 	}
 }
 

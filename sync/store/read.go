@@ -76,27 +76,6 @@ func (s *Store) Ledgers() (all []Info, err error) {
 // Ledger returns what is held of one, or ErrNoLedger.
 func (s *Store) Ledger(o ledger.Origin) (Info, error) { return info(s.read, &s.heads, o) }
 
-// LedgersOf returns what is held of each of those of which something is, in no more
-// questions than it takes. The error names those that cannot be read.
-func (s *Store) LedgersOf(origins []ledger.Origin) (map[ledger.Origin]Info, error) {
-	names := make([]string, len(origins))
-	for i, o := range origins {
-		names[i] = o.String()
-	}
-	all := make(map[ledger.Origin]Info, len(origins))
-	var bad error
-	err := byOrigin(s.read, "SELECT "+infoColumns+" FROM ledger l WHERE size > 0 AND origin IN ", names, func(rows *sql.Rows) error {
-		i, err := scanInfo(&s.heads, rows.Scan)
-		if err != nil {
-			bad = errors.Join(bad, err)
-		} else {
-			all[i.Origin] = i
-		}
-		return nil
-	})
-	return all, errors.Join(err, bad)
-}
-
 func info(q querier, known *heads, o ledger.Origin) (Info, error) {
 	i, err := scanInfo(known, q.QueryRow("SELECT "+infoColumns+" FROM ledger l WHERE origin = ? AND size > 0", o.String()).Scan)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -130,7 +130,7 @@ func (m *member) store(x ledger.Extension) {
 }
 
 func (m *member) acknowledge(a replica.SendHeld) {
-	k, key, now := m.held[a.Origin], isleKey(m.name), uint64(m.now().Unix())
+	k, key, now := m.held[a.Head.Origin], isleKey(m.name), uint64(m.now().Unix())
 	signed, err := ledger.Cosign(k.Head.Note, ledger.RoleHold, key, now)
 	if err == nil && a.Witness {
 		signed, err = ledger.Cosign(signed, ledger.RoleWitness, key, now)
