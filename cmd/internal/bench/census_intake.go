@@ -26,7 +26,7 @@ import (
 )
 
 const (
-	intakeRounds   = 3
+	intakeRounds   = 5
 	intakeTogether = 256 // ledgers in a bare transaction, 17 MB: more are no quicker, and a participant stores fewer at once
 	intakePatience = 10 * time.Minute
 )

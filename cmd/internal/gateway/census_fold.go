@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"time"
 
 	"tombolo/cmd/internal/folder"
 	"tombolo/edge/attendance"
@@ -21,6 +23,9 @@ const piece = ledger.ChunkSize
 
 // fold finds who was present, in all of the node's door logs, and what shows it.
 func (c *reporter) fold(ctx context.Context, e folder.Epoch, row epochRow) error {
+	if err := c.caughtUp(ctx); err != nil {
+		return err
+	}
 	keys, err := c.gateways()
 	if err != nil {
 		return err
@@ -44,6 +49,41 @@ func (c *reporter) fold(ctx context.Context, e folder.Epoch, row epochRow) error
 		}
 	}
 	return c.gather(ctx, e)
+}
+
+// rosterPatience is how long a fold waits for the roster. One that can never read on,
+// as where newer software wrote something, must not keep the others' presences back.
+const rosterPatience = 15 * time.Second
+
+// caughtUp waits until the roster knows what the issuers wrote as far as it is here: a
+// gateway that was away hears of an epoch and of who moved in at the same moment, and
+// whose door key the roster does not know is not counted.
+func (c *reporter) caughtUp(ctx context.Context) error {
+	all, err := c.Folder.Store().Ledgers()
+	if all == nil && err != nil {
+		return err
+	}
+	for began := time.Now(); ; {
+		read := map[string]int64{}
+		for _, s := range c.View().Sources {
+			read[s.Origin] = s.Size
+		}
+		at := slices.IndexFunc(all, func(i store.Info) bool {
+			return i.Origin.Kind == ledger.CommunityLog && read[i.Origin.String()] < i.Size
+		})
+		if at < 0 {
+			return nil
+		}
+		if time.Since(began) > rosterPatience {
+			c.Log.Warn("the roster has not read all that the issuers wrote; whom it does not know is not counted", "ledger", all[at].Origin.String(), "read", read[all[at].Origin.String()], "held", all[at].Size)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (c *reporter) foldLog(ctx context.Context, e folder.Epoch, salt [32]byte, i store.Info, gateway [32]byte) error {

@@ -380,3 +380,32 @@ func TestNobodyCame(t *testing.T) {
 	}
 	i.holds(lists[0], all[0])
 }
+
+// TestRosterBehind: a gateway that was away hears of an epoch that has closed and of who
+// moved in, all at once: it reports when its roster knows them, too.
+func TestRosterBehind(t *testing.T) {
+	t.Parallel()
+	i := newIslet(t, 24, "")
+	i.visit()
+	late, k := i.admit(25), i.gws[0]
+	i.gws[1].enter(late, i.now.Add(-30*time.Minute))
+	i.write(ledger.CommunityLog, i.sign(5))
+	carry(i.desk.Store(), k.folder.Store(), ledger.CommunityLog, ledger.NodeLog)
+	carry(i.gws[1].folder.Store(), k.folder.Store(), ledger.DoorLog)
+	if h, err := k.roster.ByKey(late.key.Key().ID()); err != nil || h.Known {
+		t.Fatalf("the roster knows already: %+v, %v", h, err)
+	}
+	r := k.reporter(never(), nil)
+	defer r.close()
+	time.AfterFunc(200*time.Millisecond, func() {
+		if _, err := k.roster.Project(r.Clock()); err != nil {
+			t.Error(err)
+		}
+	})
+	look(t, r, never())
+	lists, all := k.report()
+	if len(all) != 1 {
+		t.Fatalf("%d reports, faults %v", len(all), k.faults)
+	}
+	i.holds(lists[0], all[0], i.people...)
+}
