@@ -1,10 +1,7 @@
 package linking
 
 import (
-	"crypto/ed25519"
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"testing"
 	"time"
@@ -18,22 +15,7 @@ import (
 // TestForHub is who may come in at the hub's broker, and as whom.
 func TestForHub(t *testing.T) {
 	t.Parallel()
-	now := time.Unix(1_800_000_000, 0)
-	key := func(name string) ed25519.PrivateKey {
-		seed := sha256.Sum256([]byte(name))
-		return ed25519.NewKeyFromSeed(seed[:])
-	}
-	pub := func(name string) ed25519.PublicKey { return key(name).Public().(ed25519.PublicKey) }
-	id := func(name string) ledger.KeyID { return ledger.KeyIDOf(pub(name)) }
-	shown := func(c tls.Certificate, err error) tls.ConnectionState {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return tls.ConnectionState{PeerCertificates: []*x509.Certificate{c.Leaf}}
-	}
-	gateway := func(name string) tls.ConnectionState { return shown(enroll.SelfSigned(key(name), "gw")) }
-	desk := func(name string) tls.ConnectionState { return shown(enroll.DeskCertificate(key(name), now)) }
-
+	play := newCast(t)
 	report := []ledger.LogKind{ledger.ReportLog}
 	r := replica.Rights{Authors: map[ledger.KeyID]replica.Author{
 		id("gateway"):     {Key: pub("gateway"), Kinds: report, TLS: pub("gateway tls")},
@@ -51,24 +33,24 @@ func TestForHub(t *testing.T) {
 		cs   tls.ConnectionState
 		want broker.Identity // no Peer: nobody
 	}{
-		{"a gateway", gateway("gateway tls"), broker.Identity{Peer: id("gateway").String()}},
-		{"a gateway of a node that is not registered yet", gateway("new gateway tls"), broker.Identity{Peer: id("new gateway").String()}},
-		{"an issuer's desk", desk("issuer"), broker.Identity{Peer: id("issuer").String(), Observer: true}},
-		{"a steward's desk", desk("steward"), broker.Identity{Peer: id("steward").String(), Observer: true}},
-		{"the evaluator", desk("evaluator"), broker.Identity{Peer: id("evaluator").String()}},
-		{"the hub itself", desk("hub"), broker.Identity{Peer: id("hub").String(), Observer: true, Server: true}},
-		{"a removed gateway", gateway("removed tls"), broker.Identity{}},
-		{"a gateway by its signing key", gateway("gateway"), broker.Identity{}},
-		{"a gateway as a desk", desk("gateway"), broker.Identity{}},
-		{"an issuer as a gateway", gateway("issuer"), broker.Identity{}},
-		{"the hub as a gateway", gateway("hub"), broker.Identity{}},
-		{"a retired issuer", desk("was issuer"), broker.Identity{}},
-		{"a stranger", gateway("nobody"), broker.Identity{}},
-		{"a stranger's desk", desk("nobody"), broker.Identity{}},
-		{"a desk of yesterday", shown(enroll.DeskCertificate(key("issuer"), now.Add(-48*time.Hour))), broker.Identity{}},
+		{"a gateway", play.gateway("gateway tls"), broker.Identity{Peer: id("gateway").String()}},
+		{"a gateway of a node that is not registered yet", play.gateway("new gateway tls"), broker.Identity{Peer: id("new gateway").String()}},
+		{"an issuer's desk", play.desk("issuer"), broker.Identity{Peer: id("issuer").String(), Observer: true}},
+		{"a steward's desk", play.desk("steward"), broker.Identity{Peer: id("steward").String(), Observer: true}},
+		{"the evaluator", play.desk("evaluator"), broker.Identity{Peer: id("evaluator").String()}},
+		{"the hub itself", play.desk("hub"), broker.Identity{Peer: id("hub").String(), Observer: true, Server: true}},
+		{"a removed gateway", play.gateway("removed tls"), broker.Identity{}},
+		{"a gateway by its signing key", play.gateway("gateway"), broker.Identity{}},
+		{"a gateway as a desk", play.desk("gateway"), broker.Identity{}},
+		{"an issuer as a gateway", play.gateway("issuer"), broker.Identity{}},
+		{"the hub as a gateway", play.gateway("hub"), broker.Identity{}},
+		{"a retired issuer", play.desk("was issuer"), broker.Identity{}},
+		{"a stranger", play.gateway("nobody"), broker.Identity{}},
+		{"a stranger's desk", play.desk("nobody"), broker.Identity{}},
+		{"a desk of yesterday", play.shown(enroll.DeskCertificate(key("issuer"), play.now.Add(-48*time.Hour))), broker.Identity{}},
 		{"nobody at all", tls.ConnectionState{}, broker.Identity{}},
 	} {
-		got, err := ids.Of(c.cs, now)
+		got, err := ids.Of(c.cs, play.now)
 		if got.Peer != c.want.Peer || got.Observer != c.want.Observer || got.Server != c.want.Server || len(got.Nodes) > 0 {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}

@@ -1,17 +1,12 @@
 package linking
 
 import (
-	"crypto/ed25519"
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"slices"
 	"testing"
-	"time"
 
 	"tombolo/sync/broker"
-	"tombolo/sync/enroll"
 	"tombolo/sync/ledger"
 	"tombolo/sync/replica"
 )
@@ -20,22 +15,7 @@ import (
 // hub and evaluator the hub alone reads what is reported, and neither what is the node's.
 func TestForNode(t *testing.T) {
 	t.Parallel()
-	now := time.Unix(1_800_000_000, 0)
-	key := func(name string) ed25519.PrivateKey {
-		seed := sha256.Sum256([]byte(name))
-		return ed25519.NewKeyFromSeed(seed[:])
-	}
-	pub := func(name string) ed25519.PublicKey { return key(name).Public().(ed25519.PublicKey) }
-	id := func(name string) ledger.KeyID { return ledger.KeyIDOf(pub(name)) }
-	shown := func(c tls.Certificate, err error) tls.ConnectionState {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return tls.ConnectionState{PeerCertificates: []*x509.Certificate{c.Leaf}}
-	}
-	gateway := func(name string) tls.ConnectionState { return shown(enroll.SelfSigned(key(name), "gw")) }
-	desk := func(name string) tls.ConnectionState { return shown(enroll.DeskCertificate(key(name), now)) }
-
+	play := newCast(t)
 	kinds := func(all ...ledger.LogKind) []ledger.LogKind { return all }
 	r := replica.Rights{Node: ledger.CharterID{7}, Authors: map[ledger.KeyID]replica.Author{
 		id("gateway"):       {Key: pub("gateway"), Kinds: kinds(ledger.DoorLog)},
@@ -56,22 +36,22 @@ func TestForNode(t *testing.T) {
 		cs   tls.ConnectionState
 		want broker.Identity // no Peer: nobody
 	}{
-		{"a gateway", gateway("gateway tls"), broker.Identity{Peer: id("gateway").String(), Nodes: node}},
-		{"another node's", gateway("far tls"), broker.Identity{Peer: id("far").String()}},
-		{"a steward", desk("steward"), broker.Identity{Peer: id("steward").String(), Nodes: node, Observer: true}},
-		{"an issuer", desk("issuer"), broker.Identity{Peer: id("issuer").String(), Observer: true}},
-		{"the hub", desk("hub"), broker.Identity{Peer: id("hub").String(), Observer: true, Server: true}},
-		{"the evaluator", desk("evaluator"), broker.Identity{Peer: id("evaluator").String()}},
-		{"another node's steward", desk("far steward"), broker.Identity{}},
-		{"a hub that was", desk("was hub"), broker.Identity{}},
-		{"an evaluator that was", desk("was evaluator"), broker.Identity{}},
-		{"a removed gateway", gateway("far gone tls"), broker.Identity{}},
-		{"a gateway as a desk", desk("gateway"), broker.Identity{}},
-		{"another node's gateway as a desk", desk("far"), broker.Identity{}},
-		{"the hub as a gateway", gateway("hub"), broker.Identity{}},
-		{"a stranger", desk("nobody"), broker.Identity{}},
+		{"a gateway", play.gateway("gateway tls"), broker.Identity{Peer: id("gateway").String(), Nodes: node}},
+		{"another node's", play.gateway("far tls"), broker.Identity{Peer: id("far").String()}},
+		{"a steward", play.desk("steward"), broker.Identity{Peer: id("steward").String(), Nodes: node, Observer: true}},
+		{"an issuer", play.desk("issuer"), broker.Identity{Peer: id("issuer").String(), Observer: true}},
+		{"the hub", play.desk("hub"), broker.Identity{Peer: id("hub").String(), Observer: true, Server: true}},
+		{"the evaluator", play.desk("evaluator"), broker.Identity{Peer: id("evaluator").String()}},
+		{"another node's steward", play.desk("far steward"), broker.Identity{}},
+		{"a hub that was", play.desk("was hub"), broker.Identity{}},
+		{"an evaluator that was", play.desk("was evaluator"), broker.Identity{}},
+		{"a removed gateway", play.gateway("far gone tls"), broker.Identity{}},
+		{"a gateway as a desk", play.desk("gateway"), broker.Identity{}},
+		{"another node's gateway as a desk", play.desk("far"), broker.Identity{}},
+		{"the hub as a gateway", play.gateway("hub"), broker.Identity{}},
+		{"a stranger", play.desk("nobody"), broker.Identity{}},
 	} {
-		got, err := ids.Of(c.cs, now)
+		got, err := ids.Of(c.cs, play.now)
 		if got.Peer != c.want.Peer || got.Observer != c.want.Observer || got.Server != c.want.Server || !slices.Equal(got.Nodes, c.want.Nodes) {
 			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
 		}
