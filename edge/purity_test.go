@@ -39,7 +39,7 @@ var pure = map[string][]string{
 	"sync/census": {"crypto", "crypto/ecdh", "crypto/ed25519", "crypto/hpke", "encoding", "encoding/base64", "encoding/json",
 		"github.com/cloudflare/circl/group", "github.com/cloudflare/circl/oprf", "github.com/cloudflare/circl/zk/dleq",
 		"golang.org/x/mod/sumdb/tlog", "tombolo/passport", "tombolo/sync/internal/cbor", "tombolo/sync/ledger"},
-	"sync/internal/cbor": {"github.com/fxamacker/cbor/v2"},
+	"sync/internal/cbor": {"sync", "github.com/fxamacker/cbor/v2"}, // for a pool of buffers
 	"sync/ledger": {"bufio", "crypto/ed25519", "encoding/base64",
 		"golang.org/x/mod/sumdb/note", "golang.org/x/mod/sumdb/tlog", "tombolo/sync/internal/cbor"},
 }

@@ -94,7 +94,7 @@ func (h *Hub) close(ctx context.Context, epoch ledger.EpochID, tell func(string)
 		return none, fmt.Errorf("%w: on %s", ErrNotOver, time.Unix(e.Opened.Closes, 0).UTC().Format(time.RFC3339))
 	}
 	tags, covers, err := h.collect(ctx, v, e, tell(StageCollect))
-	for errors.Is(err, errSpoilt) { // each time fewer reports count
+	for errors.Is(err, errDropped) { // what their gateways reported before may count
 		if v, err = h.freshView(nil); err == nil {
 			tags, covers, err = h.collect(ctx, v, e, tell(StageCollect))
 		}
@@ -172,7 +172,10 @@ func (h *Hub) collect(ctx context.Context, v *view, e *Epoch, progress func(done
 		if errs[n] = context.Cause(ctx); errs[n] == nil && !failed.Load() {
 			covers[n], errs[n] = h.gather(e.ID, s, tags[begins[n]:begins[n]:end])
 		}
-		if errs[n] != nil && !errors.Is(errs[n], errSpoilt) { // of the spoilt all are found at once
+		switch {
+		case errors.Is(errs[n], errDropped): // all of these are found at once
+			h.spoilt(v.reports[e.ID], s)
+		case errs[n] != nil:
 			failed.Store(true)
 		}
 		done.Add(int64(s.count))
@@ -189,9 +192,6 @@ func (h *Hub) collect(ctx context.Context, v *view, e *Epoch, progress func(done
 	return tags, covers, nil
 }
 
-// errSpoilt: a report that counted as far as it had been read does not.
-var errSpoilt = errors.New("a report does not count")
-
 // gather appends a report's tags to into, which has room for just these, and says
 // what is covered with them.
 func (h *Hub) gather(epoch ledger.EpochID, s seen, into []byte) (census.Covered, error) {
@@ -199,24 +199,30 @@ func (h *Hub) gather(epoch ledger.EpochID, s seen, into []byte) (census.Covered,
 	if err != nil {
 		return census.Covered{}, err
 	}
-	tags, err := s.tags(h.cfg.Store, info, into)
-	fault := Fault("")
-	switch {
-	case errors.Is(err, errDropped):
-		fault = FaultDropped
-	case err == nil:
-		list, bad := census.NewList(tags)
-		if bad != nil || list.Root(nil) != s.root {
-			fault = FaultRoot
-		}
+	_, err = s.tags(h.cfg.Store, info, into)
+	return census.Covered{Origin: s.origin, Size: info.Size, Root: info.Root, Node: s.node, Count: s.count, TagsRoot: s.root, Salt: h.coversSalt(epoch, s.origin)}, err
+}
+
+// spoilt marks a report whose bodies were dropped after it was looked at, and what else
+// its ledger holds of that kind: a gateway must not spoil one after the other.
+func (h *Hub) spoilt(all []seen, found seen) {
+	info, err := h.cfg.Store.Ledger(found.origin)
+	if err != nil {
+		return // the next look finds out
 	}
-	if fault != "" { // what its gateway reported before may count
-		err = fmt.Errorf("%w: %s", errSpoilt, fault)
+	for _, s := range all {
+		if s.origin != found.origin || s.fault != "" {
+			continue
+		}
+		if s.report != found.report {
+			if _, err := s.tags(h.cfg.Store, info, nil); !errors.Is(err, errDropped) {
+				continue
+			}
+		}
 		h.looking.Lock()
-		s.report.fault = fault
+		s.report.fault = FaultDropped
 		h.looking.Unlock()
 	}
-	return census.Covered{Origin: s.origin, Size: info.Size, Root: info.Root, Node: s.node, Count: s.count, TagsRoot: s.root, Salt: h.coversSalt(epoch, s.origin)}, err
 }
 
 // counts tells whether a report is its gateway's that counts.

@@ -192,12 +192,8 @@ func TestMalformedReports(t *testing.T) {
 			a := w.reporter(0)
 			w.append(a, c.make(w, e.ID())...)
 			v := must(w.hub.freshView(nil))
-			atOnce := c.fault
-			if atOnce == FaultRoot { // the close looks for that
-				atOnce = ""
-			}
-			if all := v.reports[e.ID()]; len(all) != 1 || all[0].fault != atOnce {
-				t.Fatalf("%+v, want %q", all, atOnce)
+			if all := v.reports[e.ID()]; len(all) != 1 || all[0].fault != c.fault {
+				t.Fatalf("%+v, want %q", all, c.fault)
 			}
 			if closed, _ := w.closeIt(e); closed.Reports != 0 || !closed.Withheld {
 				t.Errorf("%+v", closed)
@@ -289,13 +285,20 @@ func TestDropped(t *testing.T) {
 	w := newWorld(t, dialects[0], 2)
 	e := w.opened()
 	a := w.reporter(0)
-	w.append(a, w.reportOf(0, e.ID(), lines(0, 50, 0), 10)...)
+	for range 3 { // only the newest would count
+		w.append(a, w.reportOf(0, e.ID(), lines(0, 50, 0), 10)...)
+	}
 	w.append(w.reporter(1), w.reportOf(1, e.ID(), lines(20, 60, 1), 10)...)
 	must(w.hub.freshView(nil))
-	w.ok(a.Drop(2, 2, "to spoil it"))
+	for _, n := range []int64{2, 8, 14} {
+		w.ok(a.Drop(n, n, "to spoil it"))
+	}
 	closed, _ := w.closeIt(e)
 	if closed.Size != 40 || closed.Reports != 1 {
 		t.Errorf("%+v", closed)
+	}
+	if c := must(w.hub.freshView(nil)).counts[e.ID()]; c.Faulty != 3 {
+		t.Errorf("%+v", c)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"tombolo/sync/ledger"
 	"tombolo/sync/store"
 )
@@ -21,7 +23,7 @@ const (
 	FaultParts   Fault = "parts are missing, repeated or out of order"
 	FaultOrder   Fault = "its tags are not strictly ascending over all parts"
 	FaultCount   Fault = "its count is not that of its tags"
-	FaultRoot    Fault = "its root is not that of its tags" // found when an epoch is closed, with the tags at hand
+	FaultRoot    Fault = "its root is not that of its tags"
 	FaultNode    Fault = "it is of another node than its ledger"
 	FaultLog     Fault = "it names another gateway's door log"
 	FaultDropped Fault = "the bodies of its parts were dropped"
@@ -71,7 +73,7 @@ type run struct {
 	first int64 // index of part 0
 	parts uint32
 	last  [32]byte // tag
-	tags  uint64
+	tree  ledger.Tree
 	fault Fault
 }
 
@@ -140,7 +142,7 @@ func (x *index) update(s *store.Store, community ledger.CharterID, all []store.I
 // out the next update finds in the store.
 func (x *index) add(e ledger.Extension) {
 	o := e.Head().Origin
-	if o.Kind != ledger.ReportLog || o.Community != x.community || !e.Whole() {
+	if o.Community != x.community || !e.Whole() {
 		return
 	}
 	b := x.book(o)
@@ -243,7 +245,9 @@ func (b *reportBook) part(index int64, p *ledger.CensusTags) {
 		r.fault = FaultOrder
 		return
 	}
-	r.tags += uint64(len(p.Tags) / ledger.TagSize)
+	for line := range slices.Chunk(p.Tags, ledger.TagSize) {
+		r.tree.Append(line, nil)
+	}
 	r.parts++
 	copy(r.last[:], p.Tags[len(p.Tags)-ledger.TagSize:])
 }
@@ -267,8 +271,10 @@ func (b *reportBook) reported(index, time int64, body *ledger.Reported) {
 		out.fault = r.fault
 	case body.Parts != r.parts:
 		out.fault = FaultParts
-	case body.Count != r.tags:
+	case body.Count != uint64(r.tree.Size()):
 		out.fault = FaultCount
+	case tlog.Hash(body.Root) != r.tree.Root():
+		out.fault = FaultRoot
 	case body.Node != b.node:
 		out.fault = FaultNode
 	case err != nil || log.Author != b.origin.Author || log.Community != b.origin.Community:

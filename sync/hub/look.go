@@ -99,11 +99,15 @@ func (h *Hub) look(ctx context.Context, progress func(done, total int64)) error 
 	return err
 }
 
-// mostCame bounds what waits to be looked at without being read back: some MB.
+// mostCame bounds what waits to be looked at without being read back: each has 120 kB
+// at most.
 const mostCame = 256
 
 // grown is told what was stored.
 func (h *Hub) grown(x ledger.Extension) {
+	if x.Head().Origin.Kind != ledger.ReportLog || len(x.Entries()) == 0 {
+		return
+	}
 	select {
 	case h.came <- x:
 	default: // the next look reads it

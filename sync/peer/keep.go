@@ -93,7 +93,7 @@ func (n *Node) extend(ctx context.Context, all []replica.Store) (arrived bool) {
 	}
 	seen := n.cfg.Now().Unix()
 	stored, err := n.cfg.Store.Extend(seen, xs...)
-	failed, done := map[ledger.Origin]bool{}, map[ledger.Origin]bool{}
+	failed, done := map[ledger.Origin]bool{}, map[ledger.Origin]replica.Store{} // the last of each
 	became := map[ledger.Origin]replica.Ledger{}
 	for i, s := range all {
 		o := xs[i].Head().Origin
@@ -108,7 +108,7 @@ func (n *Node) extend(ctx context.Context, all []replica.Store) (arrived bool) {
 			failed[o] = true
 			n.fail(ctx, s, bad)
 		} else {
-			done[o] = true
+			done[o] = s
 			delete(became, o)
 			if err == nil && stored[i].Fresh { // what was just written need not be read and verified
 				became[o] = replica.Ledger{Head: xs[i].Head(), Edge: xs[i].Tree()}
@@ -119,13 +119,16 @@ func (n *Node) extend(ctx context.Context, all []replica.Store) (arrived bool) {
 		}
 	}
 	rights := false
-	for o := range done {
+	for o, last := range done {
 		rights = rights || o.Kind == ledger.NodeLog || o.Kind == ledger.DirectoryLog
 		l, ok := became[o]
 		if !ok {
 			var err error
 			if l, err = n.ledger(o); err != nil {
 				n.troubles.log(n.cfg.Log, "a ledger cannot be read", "ledger", o.String(), "err", err)
+				n.tell(ctx, func(n *Node) {
+					n.step(replica.NotStored{Origin: o, Err: err, Edge: last.Extension.Tree(), Giver: last.Giver})
+				})
 				continue
 			}
 		}
