@@ -16,10 +16,11 @@
 // others take over its shards. Where two believe for a moment that a shard is
 // theirs they store the same entries, of which the store keeps one.
 //
-// What a report ledger holds is read once at the start of a process and then as it
-// grows. A report that is not whole (parts missing, repeated or out of order, a
-// wrong count or root, more tags than the epoch's quota) is kept, logged and shown
-// by the API as faulty, and does not count.
+// What a report ledger holds is known once it was read, at the start of a process and
+// then as it grows: what this process itself stores is not read back. A report that is
+// not whole (parts missing, repeated or out of order, a wrong count or root, more tags
+// than the epoch's quota) is kept, logged and shown by the API as faulty, and does not
+// count.
 //
 // # The close
 //

@@ -393,3 +393,54 @@ func BenchmarkHubIntake(b *testing.B) {
 		})
 	}
 }
+
+// TestDiskIsBehind: no more reports are asked for than the store keeps up with; who is
+// revoked is asked for all the same. Nothing is forgotten: it comes as the store goes on.
+func TestDiskIsBehind(t *testing.T) {
+	t.Parallel()
+	const n, most = 200, 32
+	rights := testRights()
+	logs := map[string]*history{}
+	for i := range n {
+		name := fmt.Sprintf("gateway %d", i)
+		rights.Authors[testPeer(name)] = Author{Key: testPub(name), Name: name, Kinds: []ledger.LogKind{ledger.ReportLog}, Charter: map[ledger.LogKind]ledger.CharterID{ledger.ReportLog: testNode}}
+		logs[name] = newHistory(t, name, ledger.ReportLog, 1).fill(3)
+	}
+	h := newHub(t, Config{Wants: most, Checks: 1e9}, rights)
+	var asked []Send
+	give := func(out []Action) {
+		for w := wants(out); len(w) > 0; w = w[1:] {
+			asked = append(asked, w[0])
+			for name, l := range logs {
+				if testPeer(name) == w[0].To {
+					w = append(w, wants(h.hearOn(wan, name, l.give(0, 3, 3)))...)
+				}
+			}
+		}
+	}
+	for name, l := range logs {
+		give(h.hearOn(wan, name, l.head(3, 3)))
+	}
+	for range 100 {
+		give(h.wait(time.Second))
+	}
+	if len(h.pending) < most || len(h.pending) > 2*most || len(asked) != len(h.pending) {
+		t.Fatalf("%d reports are asked for, and %d wait for the disk", len(asked), len(h.pending))
+	}
+	issuer := newHistory(t, "issuer", ledger.CommunityLog, 1).fill(5)
+	if w := wants(h.hearOn(wan, "issuer", issuer.head(5, 5))); len(w) != 1 || w[0].To != testPeer("issuer") {
+		t.Errorf("the issuer is asked %+v", w)
+	}
+	h.hearOn(wan, "issuer", issuer.give(0, 5, 5))
+	for range 3 * n / most {
+		give(h.store())
+	}
+	for name, l := range logs {
+		if h.size(l) != 3 {
+			t.Fatalf("holds %d of 3 entries of the report of %s; %d were asked for", h.size(l), name, len(asked))
+		}
+	}
+	if h.size(issuer) != 5 || len(asked) != n || h.r.flying != 0 {
+		t.Errorf("holds %d of 5 entries of the issuer's; %d were asked for, %d are under way", h.size(issuer), len(asked), h.r.flying)
+	}
+}

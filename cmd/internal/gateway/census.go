@@ -86,6 +86,8 @@ type reporter struct {
 	retries  map[string]*retry
 	troubled map[string]bool               // parts that a fault was told of
 	missed   map[ledger.EpochID]bool       // closed, and nothing is kept of them
+	patience time.Duration                 // see rosterPatience
+	stuck    map[string]int64              // issuers' ledgers, by origin, that the roster was waited for in vain, and how far it had read them
 	figures  atomic.Pointer[CensusFigures] // of the last look
 	seen     map[ledger.KeyID]time.Time
 	siblings map[ledger.Origin]*attended
@@ -109,7 +111,7 @@ func newReporter(cfg censusConfig) (*reporter, error) {
 		return nil, err
 	}
 	return &reporter{
-		censusConfig: cfg, db: db, retries: map[string]*retry{}, troubled: map[string]bool{}, missed: map[ledger.EpochID]bool{},
+		censusConfig: cfg, db: db, retries: map[string]*retry{}, troubled: map[string]bool{}, missed: map[ledger.EpochID]bool{}, stuck: map[string]int64{}, patience: rosterPatience,
 		seen: map[ledger.KeyID]time.Time{}, siblings: map[ledger.Origin]*attended{},
 	}, nil
 }
