@@ -158,11 +158,11 @@ func (e *env) findNodes(s *site, role ledger.AuthorRole, add func(level, part, f
 		return
 	}
 	gateways, nodes := mayReport(rights)
-	level := levelOK
 	if gateways == 0 {
-		level = levelNote
+		add(levelNote, "nodes", "no registered node has a gateway that may report; `%s` takes in what its steward exports", admits[role])
+		return
 	}
-	add(level, "nodes", "%s of %s may report; `%s` takes in more", count(gateways, "gateway", "gateways"), count(nodes, "registered node", "registered nodes"), admits[role])
+	add(levelOK, "nodes", "%s of %s may report; `%s` takes in more", count(gateways, "gateway", "gateways"), count(nodes, "registered node", "registered nodes"), admits[role])
 }
 
 // expiring is how long before a certificate ends somebody should know.
