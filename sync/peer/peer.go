@@ -84,9 +84,10 @@ type Config struct {
 	// shows that, or that a peer or a link came or went. Neither may block; each may
 	// be nil. Several goroutines may call Stored.
 	Stored, Present func()
-	// Grown is told of each extension by which ledgers became longer, once it is
-	// durable, so that it need not be read back. It must not block, nor change anything
-	// of it; nil tells nobody. Several goroutines may call it.
+	// Grown is told of an extension that brought a ledger up to a newer head, once it is
+	// durable, so that it need not be read back; not of every one: the store is what
+	// counts. It must not block, nor change anything of it, and may be nil. Several
+	// goroutines may call it.
 	Grown func(ledger.Extension)
 }
 

@@ -130,12 +130,12 @@ func (m *member) store(x ledger.Extension) {
 }
 
 func (m *member) acknowledge(a replica.SendHeld) {
-	k, key, now := m.held[a.Head.Origin], isleKey(m.name), uint64(m.now().Unix())
-	signed, err := ledger.Cosign(k.Head.Note, ledger.RoleHold, key, now)
+	key, now := isleKey(m.name), uint64(m.now().Unix())
+	signed, err := ledger.Cosign(a.Head.Note, ledger.RoleHold, key, now)
 	if err == nil && a.Witness {
 		signed, err = ledger.Cosign(signed, ledger.RoleWitness, key, now)
 	}
 	if err == nil {
-		_ = m.send(a.Scope, replica.Peer{}, replica.Held{Author: k.Head.Author, Note: signed})
+		_ = m.send(a.Scope, replica.Peer{}, replica.Held{Author: a.Head.Author, Note: signed})
 	}
 }

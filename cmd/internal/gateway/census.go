@@ -53,8 +53,10 @@ type censusConfig struct {
 	Times  wiring.Census
 	Clock  func() access.Clock
 	View   func() *roster.View
-	Holder func(passport.KeyID) (access.Holder, error)
-	Door   censusDoor
+	// Project has the roster read all that is here.
+	Project func(access.Clock) (*roster.View, error)
+	Holder  func(passport.KeyID) (access.Holder, error)
+	Door    censusDoor
 	// Report opens the author of the report ledger.
 	Report func(context.Context) (*store.Author, error)
 	// Ask asks a peer, over a link that leads to the hub.
@@ -86,8 +88,6 @@ type reporter struct {
 	retries  map[string]*retry
 	troubled map[string]bool               // parts that a fault was told of
 	missed   map[ledger.EpochID]bool       // closed, and nothing is kept of them
-	patience time.Duration                 // see rosterPatience
-	stuck    map[string]int64              // issuers' ledgers, by origin, that the roster was waited for in vain, and how far it had read them
 	figures  atomic.Pointer[CensusFigures] // of the last look
 	seen     map[ledger.KeyID]time.Time
 	siblings map[ledger.Origin]*attended
@@ -111,7 +111,7 @@ func newReporter(cfg censusConfig) (*reporter, error) {
 		return nil, err
 	}
 	return &reporter{
-		censusConfig: cfg, db: db, retries: map[string]*retry{}, troubled: map[string]bool{}, missed: map[ledger.EpochID]bool{}, stuck: map[string]int64{}, patience: rosterPatience,
+		censusConfig: cfg, db: db, retries: map[string]*retry{}, troubled: map[string]bool{}, missed: map[ledger.EpochID]bool{},
 		seen: map[ledger.KeyID]time.Time{}, siblings: map[ledger.Origin]*attended{},
 	}, nil
 }
@@ -199,7 +199,7 @@ func (g *Gateway) takePart(ctx context.Context) error {
 	case <-g.authored:
 	}
 	cfg := censusConfig{
-		Folder: g.folder, Self: g.self, Node: node, Log: g.cfg.Log, Times: g.cfg.Wiring.Census, Clock: g.clock, View: g.roster.View,
+		Folder: g.folder, Self: g.self, Node: node, Log: g.cfg.Log, Times: g.cfg.Wiring.Census, Clock: g.clock, View: g.roster.View, Project: g.roster.Project,
 		Holder: g.roster.ByKey, Door: g.journal, Report: g.openReport, Ask: g.askSigned, Appended: g.net.appended,
 		Status: g.net.status, Fault: g.fault, Pace: censusPace,
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"time"
 
 	"tombolo/cmd/internal/folder"
 	"tombolo/edge/attendance"
@@ -22,7 +21,9 @@ const piece = ledger.ChunkSize
 
 // fold finds who was present, in all of the node's door logs, and what shows it.
 func (c *reporter) fold(ctx context.Context, e folder.Epoch, row epochRow) error {
-	if err := c.caughtUp(ctx); err != nil {
+	// A gateway that was away hears of an epoch and of who moved in at the same moment,
+	// and whose door key the roster does not know is not counted.
+	if _, err := c.Project(c.Clock()); err != nil {
 		return err
 	}
 	keys, err := c.gateways()
@@ -48,56 +49,6 @@ func (c *reporter) fold(ctx context.Context, e folder.Epoch, row epochRow) error
 		}
 	}
 	return c.gather(ctx, e)
-}
-
-// rosterPatience is how long a fold waits for the roster. One that cannot read
-// on, as where newer software wrote something or an issuer signed two histories, must
-// not keep the others' presences back.
-const rosterPatience = 15 * time.Second
-
-// caughtUp waits until the roster knows what the issuers wrote as far as it is here: a
-// gateway that was away hears of an epoch and of who moved in at the same moment, and
-// whose door key the roster does not know is not counted.
-func (c *reporter) caughtUp(ctx context.Context) error {
-	chain, err := c.Folder.Community()
-	if err != nil {
-		return err
-	}
-	all, err := c.Folder.Store().Ledgers()
-	if all == nil && err != nil {
-		return err
-	}
-	counted := map[string]int64{}
-	for _, i := range all {
-		if l, ok := chain.Limit(ledger.Issuer, i.Origin); ok && i.Origin.Kind == ledger.CommunityLog && i.Charter == chain.ID() {
-			counted[i.Origin.String()] = min(i.Size, l.Size)
-		}
-	}
-	for began := time.Now(); ; {
-		read := map[string]int64{}
-		for _, s := range c.View().Sources {
-			read[s.Origin] = s.Size
-		}
-		maps.DeleteFunc(counted, func(o string, size int64) bool {
-			at, stuck := c.stuck[o]
-			return read[o] >= size || stuck && at == read[o]
-		})
-		if len(counted) == 0 {
-			return nil
-		}
-		if time.Since(began) > c.patience {
-			for o, size := range counted {
-				c.stuck[o] = read[o]
-				c.Log.Warn("the roster does not read on in what an issuer wrote; whom it does not know is not counted", "ledger", o, "read", read[o], "held", size)
-			}
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
 }
 
 func (c *reporter) foldLog(ctx context.Context, e folder.Epoch, salt [32]byte, i store.Info, gateway [32]byte) error {

@@ -397,43 +397,10 @@ func TestRosterBehind(t *testing.T) {
 	}
 	r := k.reporter(never(), nil)
 	defer r.close()
-	time.AfterFunc(200*time.Millisecond, func() {
-		if _, err := k.roster.Project(r.Clock()); err != nil {
-			t.Error(err)
-		}
-	})
 	look(t, r, never())
 	lists, all := k.report()
 	if len(all) != 1 {
 		t.Fatalf("%d reports, faults %v", len(all), k.faults)
 	}
 	i.holds(lists[0], all[0], i.people...)
-}
-
-// TestRosterStuck: a roster that cannot read on keeps nobody else from being reported,
-// and is waited for once.
-func TestRosterStuck(t *testing.T) {
-	t.Parallel()
-	i := newIslet(t, 24, "")
-	i.visit()
-	late, k := i.admit(25), i.gws[0]
-	i.gws[1].enter(late, i.now.Add(-30*time.Minute))
-	i.write(ledger.CommunityLog, i.sign(5))
-	carry(i.desk.Store(), k.folder.Store(), ledger.CommunityLog, ledger.NodeLog)
-	carry(i.gws[1].folder.Store(), k.folder.Store(), ledger.DoorLog)
-	r := k.reporter(never(), nil)
-	defer r.close()
-	r.patience = 100 * time.Millisecond
-	look(t, r, never())
-	lists, all := k.report()
-	if len(all) != 1 {
-		t.Fatalf("%d reports, faults %v", len(all), k.faults)
-	}
-	i.holds(lists[0], all[0], i.people[:24]...)
-	r.patience = time.Hour
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := r.caughtUp(ctx); err != nil {
-		t.Errorf("it is waited for again: %v", err)
-	}
 }

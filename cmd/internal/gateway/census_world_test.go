@@ -413,7 +413,7 @@ func (k *keeper) reporter(ctx *killed, ask func(context.Context, replica.Peer, [
 		Folder: k.folder, Self: k.id(), Node: k.i.node, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Times: wiring.Census{Grace: 10 * time.Minute, Patience: 10 * time.Minute},
 		Clock: func() access.Clock { return access.Clock{Now: k.i.now, Trust: access.TrustNTP} },
-		View:  k.roster.View, Holder: k.roster.ByKey, Door: testDoor{k, ctx},
+		View:  k.roster.View, Project: k.roster.Project, Holder: k.roster.ByKey, Door: testDoor{k, ctx},
 		Report: func(context.Context) (*store.Author, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
